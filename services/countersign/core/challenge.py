@@ -1,0 +1,301 @@
+"""A challenge's life: one transition table, and below it what each signal does to the value.
+
+Law 5: a challenge has exactly one outcome. Whoever wants to move it computes the next value here, and
+stores it by a compare-and-set on the revision that it started from; who comes second starts again
+from what stands. Law 6: `passed` is reached only from `proven`, and only by the right code.
+"""
+
+from __future__ import annotations
+
+import hmac
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import msgspec
+
+from countersign.core.errors import IllegalTransitionError
+from countersign.core.identity import EventIdentity
+from countersign.core.result import Assurance, Outcome, Reason, ResultType
+
+
+class State(StrEnum):
+    """Where a challenge stands."""
+
+    PENDING = "pending"
+    EXCHANGING = "exchanging"
+    PROVEN = "proven"
+    PASSED = "passed"
+    FAILED_OPEN = "failed_open"
+    DENIED = "denied"
+    EXPIRED = "expired"
+    FAILED = "failed"
+
+
+class Signal(StrEnum):
+    """What can happen to a challenge."""
+
+    CLAIMED = "claimed"
+    """A callback takes the lease to exchange Duo's code."""
+    DUO_ALLOWED = "duo_allowed"
+    DUO_DENIED = "duo_denied"
+    DUO_FAILED = "duo_failed"
+    DUO_SKIPPED = "duo_skipped"
+    """Duo is out of reach before a prompt was opened, and the tenant's failmode is open."""
+    RETURNED = "returned"
+    """The browser came back with the right code, after a proof by Duo."""
+    RETURNED_UNPROVEN = "returned_unproven"
+    """The browser came back with the right code, after a fail-open."""
+    RETURNED_WRONG = "returned_wrong"
+    OVERDUE = "overdue"
+
+
+TRANSITIONS: dict[tuple[State, Signal], State] = {
+    (State.PENDING, Signal.CLAIMED): State.EXCHANGING,
+    (State.PENDING, Signal.DUO_SKIPPED): State.PROVEN,
+    (State.PENDING, Signal.DUO_DENIED): State.DENIED,
+    (State.PENDING, Signal.DUO_FAILED): State.FAILED,
+    (State.PENDING, Signal.RETURNED_WRONG): State.DENIED,
+    (State.PENDING, Signal.OVERDUE): State.EXPIRED,
+    # A lease that ran out can be taken again: the first exchange crashed.
+    (State.EXCHANGING, Signal.CLAIMED): State.EXCHANGING,
+    (State.EXCHANGING, Signal.DUO_ALLOWED): State.PROVEN,
+    (State.EXCHANGING, Signal.DUO_DENIED): State.DENIED,
+    (State.EXCHANGING, Signal.DUO_FAILED): State.FAILED,
+    (State.EXCHANGING, Signal.RETURNED_WRONG): State.DENIED,
+    (State.EXCHANGING, Signal.OVERDUE): State.EXPIRED,
+    (State.PROVEN, Signal.RETURNED): State.PASSED,
+    (State.PROVEN, Signal.RETURNED_UNPROVEN): State.FAILED_OPEN,
+    (State.PROVEN, Signal.RETURNED_WRONG): State.DENIED,
+    (State.PROVEN, Signal.OVERDUE): State.EXPIRED,
+}
+"""What is not in the table does not happen. No state with an outcome has a way out."""
+
+TERMINAL = frozenset({State.PASSED, State.FAILED_OPEN, State.DENIED, State.EXPIRED, State.FAILED})
+
+_OUTCOMES: dict[Signal, tuple[ResultType, Reason]] = {
+    Signal.DUO_DENIED: (ResultType.CHALLENGE_DENIED, Reason.DUO_DENIED),
+    Signal.DUO_FAILED: (ResultType.CHALLENGE_FAILED, Reason.DUO_FAILED),
+    Signal.RETURNED: (ResultType.CHALLENGE_PASSED, Reason.DUO_ALLOWED),
+    Signal.RETURNED_UNPROVEN: (ResultType.CHALLENGE_FAILED_OPEN, Reason.DUO_UNAVAILABLE),
+    Signal.RETURNED_WRONG: (ResultType.CHALLENGE_DENIED, Reason.WRONG_RETURN_CODE),
+    Signal.OVERDUE: (ResultType.CHALLENGE_EXPIRED, Reason.NOT_BACK_IN_TIME),
+}
+
+
+class Lease(msgspec.Struct, frozen=True):
+    """Who is exchanging Duo's code now.
+
+    Attributes:
+        holder: an unguessable name, new for each claim.
+        until: when another may claim.
+    """
+
+    holder: str
+    until: datetime
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """What Duo said, waiting for the browser to come back.
+
+    Attributes:
+        assurance: `mfa`, `duo_bypass` or `fail_open`.
+        code_hash: the keyed hash of the one-time return code.
+    """
+
+    assurance: Assurance
+    code_hash: str
+
+
+class Challenge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An issued MFA prompt.
+
+    Attributes:
+        id: bucket and keyed hash of the login event.
+        identity: the login event.
+        subject: the user.
+        client_id: the relying party.
+        created_at: when it was decided.
+        deadline: when it expires.
+        settings_version: the version of the settings that decided it.
+        browser: keyed hash of the browser to remember on `passed`; None = don't.
+        forget_mark: which "forget" of the user was the last when it was recorded; where another has
+            come since, the browser is not remembered (law 7). A mark and not a time, since workers'
+            clocks differ.
+        traceparent: W3C trace context of the login event.
+        state: where it stands.
+        lease: who is exchanging, in `exchanging`.
+        proof: what Duo said, from `proven` on.
+        outcome: how it ended, in a terminal state.
+        revision: counts the changes; a compare-and-set names it.
+    """
+
+    id: str
+    identity: EventIdentity
+    subject: str
+    client_id: str
+    created_at: datetime
+    deadline: datetime
+    settings_version: int
+    browser: str | None = None
+    forget_mark: str | None = None
+    traceparent: str | None = None
+    state: State = State.PENDING
+    lease: Lease | None = None
+    proof: Proof | None = None
+    outcome: Outcome | None = None
+    revision: int = 0
+
+
+def claim(challenge: Challenge, holder: str, now: datetime, term: timedelta) -> Challenge:
+    """Take the lease to exchange Duo's code.
+
+    Raises:
+        IllegalTransitionError: another holds a lease that still runs, or the state takes no claim.
+    """
+    if now >= challenge.deadline:
+        return expire(challenge, now)
+    lease = challenge.lease
+    if challenge.state is State.EXCHANGING and lease is not None and now < lease.until:
+        message = "another callback is exchanging the code"
+        raise IllegalTransitionError(message)
+    moved = _moved(challenge, Signal.CLAIMED)
+    return msgspec.structs.replace(moved, lease=Lease(holder=holder, until=now + term))
+
+
+def prove(challenge: Challenge, holder: str, proof: Proof, now: datetime) -> Challenge:
+    """Record that Duo allowed; the browser still has to come back.
+
+    Raises:
+        IllegalTransitionError: the lease is another's by now, or the state takes no proof.
+    """
+    _hold(challenge, holder)
+    if proof.assurance not in {Assurance.MFA, Assurance.DUO_BYPASS}:
+        message = f"{proof.assurance.value} is no proof by Duo"
+        raise IllegalTransitionError(message)
+    if now >= challenge.deadline:
+        return expire(challenge, now)
+    return msgspec.structs.replace(_moved(challenge, Signal.DUO_ALLOWED), proof=proof, lease=None)
+
+
+def skip(challenge: Challenge, code_hash: str, now: datetime) -> Challenge:
+    """Record that Duo is out of reach and the failmode is open; the browser has to come back.
+
+    Raises:
+        IllegalTransitionError: a prompt was opened already, or the state takes no skip.
+    """
+    if now >= challenge.deadline:
+        return expire(challenge, now)
+    proof = Proof(assurance=Assurance.FAIL_OPEN, code_hash=code_hash)
+    return msgspec.structs.replace(_moved(challenge, Signal.DUO_SKIPPED), proof=proof)
+
+
+def deny(challenge: Challenge, holder: str, now: datetime) -> Challenge:
+    """Record that Duo denied.
+
+    Raises:
+        IllegalTransitionError: the lease is another's by now, or the challenge has ended.
+    """
+    _hold(challenge, holder)
+    return _ended(challenge, Signal.DUO_DENIED, now)
+
+
+def fail(challenge: Challenge, holder: str, now: datetime) -> Challenge:
+    """Record that Duo, or its configuration, failed.
+
+    Raises:
+        IllegalTransitionError: the lease is another's by now, or the challenge has ended.
+    """
+    _hold(challenge, holder)
+    return _ended(challenge, Signal.DUO_FAILED, now)
+
+
+def expire(challenge: Challenge, now: datetime) -> Challenge:
+    """End a challenge whose deadline has passed.
+
+    Raises:
+        IllegalTransitionError: it has not, or the challenge has ended.
+    """
+    if now < challenge.deadline:
+        message = "the challenge's deadline has not passed"
+        raise IllegalTransitionError(message)
+    return _ended(challenge, Signal.OVERDUE, now)
+
+
+def come_back(challenge: Challenge, code_hash: str, now: datetime) -> Challenge:
+    """Settle a challenge by the browser's return with a code.
+
+    Only the right code after a proof and before the deadline passes. A code before the proof can't
+    be right, since none has been given out.
+
+    Args:
+        challenge: as it stands.
+        code_hash: the keyed hash of the code that came.
+        now: the instant.
+
+    Raises:
+        IllegalTransitionError: the challenge has ended; its outcome stands.
+    """
+    if challenge.state not in TERMINAL and now >= challenge.deadline:
+        return expire(challenge, now)
+    proof = challenge.proof
+    if challenge.state is not State.PROVEN or proof is None:
+        return _ended(challenge, Signal.RETURNED_WRONG, now)
+    if not hmac.compare_digest(proof.code_hash, code_hash):
+        return _ended(challenge, Signal.RETURNED_WRONG, now)
+    if proof.assurance is Assurance.FAIL_OPEN:
+        return _ended(challenge, Signal.RETURNED_UNPROVEN, now)
+    return _ended(challenge, Signal.RETURNED, now)
+
+
+def earns_remembering(challenge: Challenge) -> bool:
+    """Say whether the browser is to be remembered: passed by real MFA alone (law 7)."""
+    return (
+        challenge.state is State.PASSED
+        and challenge.proof is not None
+        and challenge.proof.assurance is Assurance.MFA
+        and challenge.browser is not None
+    )
+
+
+def next_state(state: State, signal: Signal) -> State:
+    """Look the table up.
+
+    Raises:
+        IllegalTransitionError: it has no such row.
+    """
+    try:
+        return TRANSITIONS[state, signal]
+    except KeyError:
+        message = f"a challenge that is {state.value} takes no {signal.value}"
+        raise IllegalTransitionError(message) from None
+
+
+def _hold(challenge: Challenge, holder: str) -> None:
+    lease = challenge.lease
+    if lease is None or not hmac.compare_digest(lease.holder, holder):
+        message = "the lease is another's"
+        raise IllegalTransitionError(message)
+
+
+def _moved(challenge: Challenge, signal: Signal) -> Challenge:
+    return msgspec.structs.replace(
+        challenge,
+        state=next_state(challenge.state, signal),
+        revision=challenge.revision + 1,
+    )
+
+
+def _ended(challenge: Challenge, signal: Signal, now: datetime) -> Challenge:
+    moved = _moved(challenge, signal)
+    kind, reason = _OUTCOMES[signal]
+    proof = challenge.proof
+    allowed = signal in {Signal.RETURNED, Signal.RETURNED_UNPROVEN}
+    outcome = Outcome(
+        type=kind,
+        reason=reason,
+        assurance=proof.assurance if allowed and proof is not None else Assurance.NONE,
+        decided_at=now,
+        settings_version=challenge.settings_version,
+        trace=(f"challenge-{challenge.state.value}", signal.value.replace("_", "-")),
+    )
+    return msgspec.structs.replace(moved, outcome=outcome, lease=None)

@@ -1,0 +1,24 @@
+"""What was looked up for a decision; nothing is fetched while deciding."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from countersign.core.remember import RememberedBrowser
+
+
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """What was looked up for a decision.
+
+    Attributes:
+        remembered: the login's browser, if the user passed a challenge with it; not yet judged.
+        prompts: when the user's recent prompts were charged.
+    """
+
+    remembered: RememberedBrowser | None = None
+    prompts: tuple[datetime, ...] = ()
+
+
+NO_FACTS = Facts()

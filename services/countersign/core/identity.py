@@ -1,0 +1,161 @@
+"""Who and which: identities, the bucket of a user, and the keyed hashes that stand for them.
+
+Law 10: the tenant is part of every hash, and the parts are joined with their lengths, so no value
+can be mistaken for another's. Law 9: the hashes are keyed, so a dump of Redis names nobody.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+import uuid
+from base64 import urlsafe_b64encode
+from enum import StrEnum
+
+import msgspec
+
+BUCKETS = 256
+"""How many buckets users fall into; a power of two, so that Kafka's partitions nest in them."""
+
+MIN_KEY_BYTES = 32
+_MAX_KEY_BYTES = 64  # BLAKE2b's own limit (RFC 7693, section 2.1)
+
+_RESULT_NAMESPACE = uuid.UUID("6f1d4c86-8f0d-5c1c-9a57-3d0d4a3f6f5e")
+
+_WORD = struct.Struct("<I")
+_MASK = 0xFFFFFFFF
+_M = 0x5BD1E995
+
+
+class EventIdentity(msgspec.Struct, frozen=True, order=True):
+    """What makes a login event the same event: CloudEvents' source and id, within a tenant."""
+
+    tenant: str
+    source: str
+    event_id: str
+
+
+class Stage(StrEnum):
+    """Which of an event's two results: what was decided, or how its challenge ended."""
+
+    DECISION = "decision"
+    OUTCOME = "outcome"
+
+
+def user_key(tenant: str, subject: str) -> bytes:
+    """Return the Kafka key of a user. A tenant has no colon, so it splits in one way only."""
+    return f"{tenant}:{subject}".encode()
+
+
+def murmur2(data: bytes) -> int:
+    """Return Kafka's 32-bit murmur2 of `data`, unsigned.
+
+    The same function as the Java client's `Utils.murmur2` (Apache Kafka, clients), so a bucket and
+    a partition of one key nest. Here in one pass over the unpacked words, since it runs for every
+    event.
+    """
+    length = len(data)
+    h = (0x9747B28C ^ length) & _MASK
+    whole = length & ~3
+    for (k,) in _WORD.iter_unpack(data[:whole]):
+        k = (k * _M) & _MASK  # noqa: PLW2901  # the mixing step is written on one register
+        k ^= k >> 24  # noqa: PLW2901  # as above
+        h = ((h * _M) & _MASK) ^ ((k * _M) & _MASK)
+    if tail := data[whole:]:
+        h = ((h ^ int.from_bytes(tail, "little")) * _M) & _MASK
+    h = ((h ^ (h >> 13)) * _M) & _MASK
+    return h ^ (h >> 15)
+
+
+def bucket_of(key_hash: int) -> int:
+    """Return the bucket of a user from the murmur2 of his key."""
+    return key_hash % BUCKETS
+
+
+def partition_of(key_hash: int, partitions: int) -> int:
+    """Return the partition that Kafka's default partitioner gives a key with this murmur2."""
+    return (key_hash & 0x7FFFFFFF) % partitions
+
+
+def result_id(identity: EventIdentity, stage: Stage) -> str:
+    """Return the `ce_id` of a result: UUIDv5 (RFC 9562) of the event and the stage.
+
+    The name is the four parts joined by line feeds, which none of them can hold.
+    """
+    name = f"{identity.tenant}\n{identity.source}\n{identity.event_id}\n{stage.value}"
+    return str(uuid.uuid5(_RESULT_NAMESPACE, name))
+
+
+class Pseudonyms:
+    """Keyed BLAKE2b hashes (RFC 7693), 128 bits as 22 URL-safe characters, one kind apart from another.
+
+    Args:
+        key: the deployment's identifier key, 32 to 64 random bytes. Every process has the same one;
+            changing it forgets every remembered browser and orphans every open challenge.
+
+    Raises:
+        ValueError: the key is too short or too long.
+    """
+
+    def __init__(self, key: bytes) -> None:
+        if not MIN_KEY_BYTES <= len(key) <= _MAX_KEY_BYTES:
+            message = f"the identifier key has {len(key)} bytes; give it 32 to 64 random bytes"
+            raise ValueError(message)
+        # A keyed state is made once a kind and copied for each value: that costs half of a new one.
+        self._event = _keyed(key, b"event")
+        self._user = _keyed(key, b"user")
+        self._browser = _keyed(key, b"browser")
+        self._challenge = _keyed(key, b"challenge")
+        self._code = _keyed(key, b"code")
+
+    def event(self, identity: EventIdentity) -> str:
+        """Return what stands for a login event in a key."""
+        return _hash(self._event, identity.tenant, identity.source, identity.event_id)
+
+    def user(self, tenant: str, subject: str) -> str:
+        """Return what stands for a user in a key."""
+        return _hash(self._user, tenant, subject)
+
+    def browser(self, tenant: str, subject: str, browser_id: str) -> str:
+        """Return what stands for a user's browser; another user's same browser has another hash."""
+        return _hash(self._browser, tenant, subject, browser_id)
+
+    def challenge(self, identity: EventIdentity, bucket: int) -> str:
+        """Return the challenge id of an event: its user's bucket in hex, then the hash.
+
+        The same event has the same challenge (law 2), and without the key nobody can guess it.
+        """
+        parts = (identity.tenant, identity.source, identity.event_id)
+        return f"{bucket:02x}{_hash(self._challenge, *parts)}"
+
+    def code(self, challenge_id: str, code: str) -> str:
+        """Return what is kept of a one-time return code, bound to its challenge (law 9)."""
+        return _hash(self._code, challenge_id, code)
+
+
+def challenge_bucket(challenge_id: str) -> int:
+    """Return the bucket that a challenge id carries.
+
+    Raises:
+        ValueError: it is no challenge id.
+    """
+    if len(challenge_id) != _CHALLENGE_ID_LENGTH:
+        message = "a challenge id has 24 characters"
+        raise ValueError(message)
+    return int(challenge_id[:2], 16)
+
+
+_CHALLENGE_ID_LENGTH = 24
+
+
+def _keyed(key: bytes, kind: bytes) -> hashlib.blake2b:
+    return hashlib.blake2b(key=key, digest_size=16, person=kind)
+
+
+def _hash(keyed: hashlib.blake2b, *parts: str) -> str:
+    state = keyed.copy()
+    for part in parts:
+        data = part.encode("utf-8", "surrogatepass")
+        state.update(len(data).to_bytes(4, "big"))
+        state.update(data)
+    return urlsafe_b64encode(state.digest()).decode("ascii")[:22]

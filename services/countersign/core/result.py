@@ -1,0 +1,144 @@
+"""What goes out: the kinds of results, why, how sure, and the record that a result is made from.
+
+A result is rebuilt, byte for byte, from the event and the recorded ruling (law 2), so a ruling holds
+whatever the event doesn't.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+
+import msgspec
+
+
+class ResultType(StrEnum):
+    """The kinds of results; `ce_type` is `countersign.<kind>.v1`."""
+
+    LOGIN_ALLOWED = "login.allowed"
+    LOGIN_DENIED = "login.denied"
+    LOGIN_CHALLENGED = "login.challenged"
+    LOGIN_DELEGATED = "login.delegated"
+    CHALLENGE_PASSED = "challenge.passed"
+    CHALLENGE_FAILED_OPEN = "challenge.failed_open"
+    CHALLENGE_DENIED = "challenge.denied"
+    CHALLENGE_EXPIRED = "challenge.expired"
+    CHALLENGE_FAILED = "challenge.failed"
+
+
+class Verdict(StrEnum):
+    """What the relying party does: let in, turn away, or wait for what comes next."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+    PENDING = "pending"
+
+
+VERDICTS = {
+    ResultType.LOGIN_ALLOWED: Verdict.ALLOW,
+    ResultType.LOGIN_DENIED: Verdict.DENY,
+    ResultType.LOGIN_CHALLENGED: Verdict.PENDING,
+    ResultType.LOGIN_DELEGATED: Verdict.PENDING,
+    ResultType.CHALLENGE_PASSED: Verdict.ALLOW,
+    ResultType.CHALLENGE_FAILED_OPEN: Verdict.ALLOW,
+    ResultType.CHALLENGE_DENIED: Verdict.DENY,
+    ResultType.CHALLENGE_EXPIRED: Verdict.DENY,
+    ResultType.CHALLENGE_FAILED: Verdict.DENY,
+}
+
+
+class Reason(StrEnum):
+    """Why; a closed list."""
+
+    # login.allowed
+    MFA_NOT_DUE = "mfa_not_due"
+    REMEMBERED_BROWSER = "remembered_browser"
+    # login.challenged, login.delegated
+    MFA_DUE = "mfa_due"
+    # login.denied
+    ACTION_DENIED = "action_denied"
+    ACTION_ERROR = "action_error"
+    NO_USABLE_FACTOR = "no_usable_factor"
+    DUO_USERNAME_MISSING = "duo_username_missing"
+    RETURN_URL_NOT_ALLOWED = "return_url_not_allowed"
+    PUSH_BUDGET_SPENT = "push_budget_spent"
+    LOGIN_EXPIRED = "login_expired"
+    # challenge.*
+    DUO_ALLOWED = "duo_allowed"
+    DUO_DENIED = "duo_denied"
+    DUO_UNAVAILABLE = "duo_unavailable"
+    DUO_FAILED = "duo_failed"
+    WRONG_RETURN_CODE = "wrong_return_code"
+    NOT_BACK_IN_TIME = "not_back_in_time"
+
+
+class Assurance(StrEnum):
+    """What stands behind an allow; never one dressed as another."""
+
+    MFA = "mfa"
+    REMEMBERED = "remembered"
+    DUO_BYPASS = "duo_bypass"
+    FAIL_OPEN = "fail_open"
+    NONE = "none"
+
+
+class Ruling(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was found, and why.
+
+    Attributes:
+        type: the kind of result that it makes.
+        reason: the one reason, of the closed list.
+        assurance: what stands behind it.
+        decided_at: when, in milliseconds.
+        settings_version: the version of the tenant's settings that was used.
+        trace: the rules that spoke, in order.
+    """
+
+    type: ResultType
+    reason: Reason
+    assurance: Assurance = Assurance.NONE
+    decided_at: datetime
+    settings_version: int
+    trace: tuple[str, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the relying party does about it."""
+        return VERDICTS[self.type]
+
+
+class ChallengeLink(msgspec.Struct, frozen=True):
+    """A challenge as the browser meets it.
+
+    Attributes:
+        id: the challenge.
+        url: our own stable URL for it (never Duo's, which is a bearer link of 300 s).
+    """
+
+    id: str
+    url: str
+
+
+class Decision(Ruling, frozen=True, kw_only=True, omit_defaults=True):
+    """What was decided for a login event; the record that makes a redelivery answer the same.
+
+    Attributes:
+        challenge: where to send the browser, if challenged.
+        challenge_expires_at: until when.
+        provider: who is due, if delegated.
+        may_remember: whether passing the challenge makes the browser a remembered one.
+    """
+
+    challenge: ChallengeLink | None = None
+    challenge_expires_at: datetime | None = None
+    provider: str | None = None
+    may_remember: bool = False
+
+
+class Outcome(Ruling, frozen=True, kw_only=True, omit_defaults=True):
+    """How a challenge ended."""
+
+
+def to_milliseconds(instant: datetime) -> datetime:
+    """Return the instant in whole milliseconds, which is how precisely anything is recorded."""
+    return instant.replace(microsecond=instant.microsecond // 1000 * 1000)

@@ -1,0 +1,307 @@
+"""A tenant's settings: what Auth0's Duo page and MFA policy hold, plus the limits that a bus needs.
+
+`problems` is the law: settings that could never challenge anybody, or that contradict themselves,
+are refused before they are published.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Meta
+
+from countersign.core.errors import Problem
+from countersign.core.login import TenantId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAX_IDLE = timedelta(days=7)
+"""Longest time a remembered browser lives unused (Auth0: 7 days of inactivity)."""
+MAX_ABSOLUTE = timedelta(days=30)
+"""Longest time a remembered browser lives at all (Auth0: 30 days)."""
+MIN_LIFETIME = timedelta(seconds=30)
+MAX_LIFETIME = timedelta(hours=1)
+MIN_BUDGET_WINDOW = timedelta(minutes=1)
+MAX_BUDGET_WINDOW = timedelta(hours=24)
+
+_HOST = re.compile(
+    r"(?=.{1,253}(:|$))[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*(:\d{1,5})?"
+)
+_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+
+
+class Policy(StrEnum):
+    """When MFA is due by the tenant's own policy (Auth0: Guardian policies)."""
+
+    NEVER = "never"
+    ALL_APPLICATIONS = "all-applications"
+    CONFIDENCE_SCORE = "confidence-score"
+
+
+class DuoUsername(StrEnum):
+    """Which attribute of the user is his Duo user name; there is no fallback to another."""
+
+    USER_ID = "user_id"
+    EMAIL = "email"
+    USERNAME = "username"
+    NICKNAME = "nickname"
+    AUTH0_LEGACY = "auth0-legacy"
+    """`lower(base64(user_id))`, which is what Auth0 sends by default. It is lossy."""
+
+
+class Failmode(StrEnum):
+    """What happens when Duo can't be reached."""
+
+    CLOSED = "closed"
+    OPEN = "open"
+
+
+class _Section(msgspec.Struct, frozen=True, kw_only=True):
+    """Part of a tenant's settings."""
+
+
+class SealedSecret(_Section, frozen=True, kw_only=True, tag_field="sealed", tag="aes-gcm"):
+    """A secret that only holders of the settings key can read; all parts are base64.
+
+    Attributes:
+        key_id: names the key that sealed it, so that keys can be rotated.
+        nonce: 96 bits, never used twice with one key (NIST SP 800-38D).
+        ciphertext: with its tag. The tenant and the Duo client id are authenticated with it.
+    """
+
+    key_id: str
+    nonce: str
+    ciphertext: str
+
+
+class DuoAccount(_Section, frozen=True, kw_only=True):
+    """The Duo application that challenges the tenant's users.
+
+    Attributes:
+        client_id: Duo's Client ID (Auth0: `ikey`).
+        client_secret: Duo's Client secret (Auth0: `skey`), sealed.
+        api_host: Duo's API hostname (Auth0: `host`).
+    """
+
+    client_id: str
+    client_secret: SealedSecret
+    api_host: str
+
+
+class Factors(_Section, frozen=True, kw_only=True, rename="kebab"):
+    """Which factors are switched on; Duo works only where it is the only one (Auth0's rule)."""
+
+    duo: bool = False
+    otp: bool = False
+    sms: bool = False
+    email: bool = False
+    push_notification: bool = False
+    webauthn_roaming: bool = False
+    webauthn_platform: bool = False
+    recovery_code: bool = False
+
+    def enabled(self) -> tuple[str, ...]:
+        """Return the names of the factors that are on, in a fixed order."""
+        fields = msgspec.structs.fields(self)
+        return tuple(f.encode_name for f in fields if getattr(self, f.name))
+
+
+class Mfa(_Section, frozen=True, kw_only=True):
+    """When MFA is due, and how a user is named to Duo."""
+
+    policy: Policy = Policy.NEVER
+    duo_username: DuoUsername = DuoUsername.USER_ID
+
+
+class Remember(_Section, frozen=True, kw_only=True):
+    """How long a browser is remembered.
+
+    Attributes:
+        enabled: whether at all, where no Action says otherwise.
+        idle: how long unused; at most 7 days.
+        absolute: how long at all; at most 30 days.
+    """
+
+    enabled: bool = True
+    idle: timedelta = MAX_IDLE
+    absolute: timedelta = MAX_ABSOLUTE
+
+
+class ChallengeRules(_Section, frozen=True, kw_only=True):
+    """How a challenge is run.
+
+    Attributes:
+        lifetime: from the decision to the browser's return.
+        return_urls: where a browser may be sent afterwards; compared character by character
+            (RFC 9700, section 2.1).
+        failmode: what happens when Duo can't be reached.
+    """
+
+    lifetime: timedelta = timedelta(minutes=5)
+    return_urls: tuple[str, ...] = ()
+    failmode: Failmode = Failmode.CLOSED
+
+
+class PushBudget(_Section, frozen=True, kw_only=True):
+    """How many prompts a user may get; more look like push bombing.
+
+    Attributes:
+        prompts: at most so many
+        window: in any span of this length.
+    """
+
+    prompts: Annotated[int, Meta(ge=1, le=100)] = 5
+    window: timedelta = timedelta(minutes=10)
+
+
+class TenantSettings(_Section, frozen=True, kw_only=True):
+    """All settings of one tenant, one version of them.
+
+    Attributes:
+        tenant: whose they are.
+        version: counts up from 1; every decision names the one that it used.
+        updated_at: when this version was published.
+    """
+
+    tenant: TenantId
+    version: Annotated[int, Meta(ge=1)]
+    updated_at: Annotated[datetime, Meta(tz=True)]
+    duo: DuoAccount | None = None
+    factors: Factors = Factors()
+    mfa: Mfa = Mfa()
+    remember: Remember = Remember()
+    challenge: ChallengeRules = ChallengeRules()
+    push_budget: PushBudget = PushBudget()
+
+
+def problems(settings: TenantSettings) -> tuple[Problem, ...]:
+    """Return everything that is wrong with the settings; empty where they can be published."""
+    return tuple(
+        Problem(key=key, problem=problem, remedy=remedy)
+        for check in (_duo, _factors, _remember, _challenge, _budget)
+        for key, problem, remedy in check(settings)
+    )
+
+
+_Finding = tuple[str, str, str]
+
+
+def _duo(settings: TenantSettings) -> Iterator[_Finding]:
+    duo = settings.duo
+    if duo is None:
+        return
+    if len(duo.client_id) != 20:  # noqa: PLR2004  # Duo's own length (duo_universal, Client)
+        yield (
+            "duo.client_id",
+            f"has {len(duo.client_id)} characters, a Duo Client ID has 20",
+            "Copy the Client ID from the Duo application's page",
+        )
+    if not _HOST.fullmatch(duo.api_host):
+        yield (
+            "duo.api_host",
+            "is not a host name",
+            'Copy the API hostname from the Duo application, without "https://" and without a path',
+        )
+
+
+def _factors(settings: TenantSettings) -> Iterator[_Finding]:
+    enabled = settings.factors.enabled()
+    if settings.factors.duo and len(enabled) > 1:
+        others = ", ".join(name for name in enabled if name != "duo")
+        yield (
+            "factors.duo",
+            f"Duo can be used only when all other factors are off, and these are on: {others}",
+            "Switch them off, or switch duo off",
+        )
+    if settings.factors.duo and settings.duo is None:
+        yield (
+            "factors.duo",
+            "is on, but there is no Duo account",
+            "Add the section [duo] with client_id, client_secret and api_host",
+        )
+    if settings.factors.duo and not settings.challenge.return_urls:
+        yield (
+            "challenge.return_urls",
+            "is empty, so every challenge would be denied",
+            "List each URL that a browser may return to",
+        )
+    if settings.mfa.policy is not Policy.NEVER and not enabled:
+        yield (
+            "mfa.policy",
+            f"is {settings.mfa.policy.value}, but no factor is on, so every login would be denied",
+            'Switch a factor on, for example duo = true in [factors], or set policy = "never"',
+        )
+
+
+def _remember(settings: TenantSettings) -> Iterator[_Finding]:
+    limits = settings.remember
+    yield from _within("remember.idle", limits.idle, timedelta(seconds=1), MAX_IDLE)
+    yield from _within("remember.absolute", limits.absolute, timedelta(seconds=1), MAX_ABSOLUTE)
+    if limits.idle > limits.absolute:
+        yield (
+            "remember.idle",
+            "is longer than remember.absolute",
+            "Make it at most as long",
+        )
+
+
+def _challenge(settings: TenantSettings) -> Iterator[_Finding]:
+    yield from _within(
+        "challenge.lifetime", settings.challenge.lifetime, MIN_LIFETIME, MAX_LIFETIME
+    )
+    for position, url in enumerate(settings.challenge.return_urls):
+        if flaw := _url_flaw(url):
+            yield (
+                f"challenge.return_urls[{position}]",
+                flaw,
+                "Write the whole address, such as https://app.example.com/return",
+            )
+
+
+def _budget(settings: TenantSettings) -> Iterator[_Finding]:
+    yield from _within(
+        "push_budget.window", settings.push_budget.window, MIN_BUDGET_WINDOW, MAX_BUDGET_WINDOW
+    )
+
+
+def _within(key: str, value: timedelta, least: timedelta, most: timedelta) -> Iterator[_Finding]:
+    if not least <= value <= most:
+        yield (
+            key,
+            f"is {_seconds(value)} s",
+            f"Give between {_seconds(least)} s and {_seconds(most)} s, as an ISO 8601 duration"
+            f" such as {_iso(most)}",
+        )
+
+
+def _seconds(value: timedelta) -> str:
+    return f"{value.total_seconds():g}"
+
+
+def _iso(value: timedelta) -> str:
+    return msgspec.to_builtins(value)  # type: ignore[no-any-return]  # a str for a timedelta
+
+
+def _url_flaw(url: str) -> str | None:
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018  # reading it checks it
+    except ValueError:
+        return "is not a URL"
+    if any(ord(character) <= 0x20 or ord(character) == 0x7F for character in url):  # noqa: PLR2004  # ASCII's controls and space
+        return "holds white space or a control character"
+    if not parts.hostname or parts.scheme not in {"https", "http"}:
+        return "is not an absolute https URL"
+    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
+        return "is http, which only loopback addresses may be"
+    if parts.username or parts.password:
+        return "holds a user name or password"
+    if "#" in url:
+        return "holds a fragment, which never reaches a server"
+    return None
