@@ -82,7 +82,7 @@ class Assurance(StrEnum):
     NONE = "none"
 
 
-class Ruling(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Ruling(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
     """What was found, and why.
 
     Attributes:
@@ -119,7 +119,7 @@ class ChallengeLink(msgspec.Struct, frozen=True):
     url: str
 
 
-class Decision(Ruling, frozen=True, kw_only=True, omit_defaults=True):
+class Decision(Ruling, frozen=True, kw_only=True, array_like=True):
     """What was decided for a login event; the record that makes a redelivery answer the same.
 
     Attributes:
@@ -135,7 +135,7 @@ class Decision(Ruling, frozen=True, kw_only=True, omit_defaults=True):
     may_remember: bool = False
 
 
-class Outcome(Ruling, frozen=True, kw_only=True, omit_defaults=True):
+class Outcome(Ruling, frozen=True, kw_only=True, array_like=True):
     """How a challenge ended."""
 
 

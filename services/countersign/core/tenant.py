@@ -108,8 +108,10 @@ class Factors(_Section, frozen=True, kw_only=True, rename="kebab"):
 
     def enabled(self) -> tuple[str, ...]:
         """Return the names of the factors that are on, in a fixed order."""
-        fields = msgspec.structs.fields(self)
-        return tuple(f.encode_name for f in fields if getattr(self, f.name))
+        return tuple(name for field, name in _FACTORS if getattr(self, field))
+
+
+_FACTORS = tuple((field.name, field.encode_name) for field in msgspec.structs.fields(Factors))
 
 
 class Mfa(_Section, frozen=True, kw_only=True):

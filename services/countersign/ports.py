@@ -1,0 +1,138 @@
+"""What the callers of `core` need from outside, as Protocols; adapters fulfil them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Protocol
+
+import msgspec
+
+from countersign.core.challenge import Challenge
+from countersign.core.facts import NO_FACTS, Facts
+from countersign.core.login import BrowsersForget, LoginAttempted
+from countersign.core.remember import RememberedBrowser
+from countersign.core.result import Decision
+from countersign.core.tenant import PushBudget, TenantSettings
+from countersign.wire.results import OutboundRecord
+
+
+class Standing(msgspec.Struct, frozen=True, kw_only=True):
+    """What the store knows of a login event.
+
+    Attributes:
+        conflict: another event came first under the same identity; this one is a dead letter.
+        decided: the decision that stands already, if any.
+        facts: what there is to decide by.
+    """
+
+    conflict: bool = False
+    decided: Decision | None = None
+    facts: Facts = NO_FACTS
+
+
+class Recording(msgspec.Struct, frozen=True, kw_only=True):
+    """A decision to be recorded, with everything that goes with it.
+
+    Attributes:
+        event: the login event.
+        decision: what was decided.
+        challenge: the challenge to open, if challenged.
+        budget: the tenant's push budget, if challenged.
+        renewed: the remembered browser that stood in for a challenge, with its idle time started
+            anew, and when it ends now.
+    """
+
+    event: LoginAttempted
+    decision: Decision
+    challenge: Challenge | None = None
+    budget: PushBudget | None = None
+    renewed: RememberedBrowser | None = None
+
+
+class Change(msgspec.Struct, frozen=True, kw_only=True):
+    """A challenge's next value, stored only if the one before it still stands.
+
+    Attributes:
+        challenge: the next value; its revision is one higher than that of the value it follows.
+        remember: the browser to remember with it, if it earned that.
+        remember_until: when that browser ends.
+    """
+
+    challenge: Challenge
+    remember: RememberedBrowser | None = None
+    remember_until: datetime | None = None
+
+
+class Store(Protocol):
+    """What is remembered between events. Every method raises `StoreUnavailableError`.
+
+    Each is atomic an event, and safe to call again after a crash or a timeout.
+    """
+
+    async def facts(self, events: Sequence[LoginAttempted]) -> list[Standing]:
+        """Return what stands for each event; claims each identity for the payload that came first."""
+        ...
+
+    async def record(self, recordings: Sequence[Recording]) -> list[Decision]:
+        """Record each decision unless one stands, and return the ones that stand.
+
+        A challenge that the push budget has no room for is recorded as the denial for that.
+        """
+        ...
+
+    async def challenges(self, ids: Sequence[str]) -> list[Challenge | None]:
+        """Return the challenges as they stand."""
+        ...
+
+    async def settle(self, changes: Sequence[Change]) -> list[bool]:
+        """Store each change whose predecessor still stands, and say which were stored."""
+        ...
+
+    async def published(self, ids: Sequence[str]) -> None:
+        """Note that these challenges' outcomes are on the bus: they need no sweeping, and may end."""
+        ...
+
+    async def forget(self, events: Sequence[BrowsersForget]) -> None:
+        """Forget all remembered browsers of each event's user."""
+        ...
+
+    async def remembered(self, tenant: str, subject: str) -> dict[str, RememberedBrowser]:
+        """Return a user's remembered browsers by their keyed hash, for people to look at."""
+        ...
+
+
+class Publisher(Protocol):
+    """The way onto the bus."""
+
+    async def publish(self, records: Sequence[OutboundRecord]) -> None:
+        """Return when the broker has acknowledged every record; records of a key keep their order.
+
+        Raises:
+            BusUnavailableError: some are not acknowledged; publish them all again.
+        """
+        ...
+
+
+class TenantDirectory(Protocol):
+    """The tenants' settings in force."""
+
+    def get(self, tenant: str) -> TenantSettings | None:
+        """Return the newest settings that were read; None where there are none."""
+        ...
+
+    async def catch_up(self) -> None:
+        """Return when everything published so far was read.
+
+        Raises:
+            BusUnavailableError: the topic can't be read now.
+        """
+        ...
+
+
+class Clock(Protocol):
+    """The time, as an argument."""
+
+    def __call__(self) -> datetime:
+        """Return the instant, aware and in UTC."""
+        ...

@@ -1,0 +1,277 @@
+"""Reads a record of `login-events`: CloudEvents 1.0, binary or structured, or bare JSON.
+
+A record becomes one event or one `InvalidEventError` that names the field and the remedy, and never
+holds a value of the event (law 9). Nothing else leaves this file, whatever the bytes are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Literal, TypeVar
+
+import msgspec
+
+from countersign.core.errors import Defect, InvalidEventError
+from countersign.core.identity import EventIdentity, murmur2, user_key
+from countersign.core.login import (
+    BrowsersForget,
+    Identifier,
+    Inbound,
+    Instant,
+    LoginAttempted,
+    LoginReturned,
+    PostLoginEvent,
+    ReturnCode,
+    SourceUri,
+    Subject,
+    TenantId,
+    TenantRef,
+)
+
+MAX_EVENT_BYTES = 256 * 1024
+"""A larger event is a dead letter: a login has no use for so much."""
+
+LOGIN_ATTEMPTED = "countersign.login.attempted.v1"
+LOGIN_RETURNED = "countersign.login.returned.v1"
+BROWSERS_FORGET = "countersign.browsers.forget.v1"
+
+Headers = Sequence[tuple[str, bytes]]
+
+_STRUCTURED = "application/cloudevents+json"
+# W3C Trace Context, section 3.2: version, trace id, parent id, flags.
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+class _Attributes(msgspec.Struct, frozen=True, kw_only=True):
+    """CloudEvents' context attributes, those that are read."""
+
+    specversion: Literal["1.0"]
+    id: Identifier
+    source: SourceUri
+    type: str
+    time: Instant
+    tenantid: TenantId | None = None
+    traceparent: str | None = None
+
+
+class _Structured(_Attributes, frozen=True, kw_only=True):
+    """The structured form: attributes and data in one JSON object."""
+
+    data: msgspec.Raw
+
+
+class _Bare(PostLoginEvent, frozen=True, kw_only=True):
+    """A `login.attempted` without an envelope; the client id stands for the source."""
+
+    id: Identifier
+    time: Instant
+
+
+class _SubjectOnly(msgspec.Struct, frozen=True):
+    user_id: Subject
+
+
+class _Returned(msgspec.Struct, frozen=True, kw_only=True):
+    event_id: Identifier
+    code: ReturnCode
+    user: _SubjectOnly
+    tenant: TenantRef | None = None
+
+
+class _Forget(msgspec.Struct, frozen=True, kw_only=True):
+    user: _SubjectOnly
+    tenant: TenantRef | None = None
+
+
+_T = TypeVar("_T")
+
+_structured = msgspec.json.Decoder(_Structured)
+_bare = msgspec.json.Decoder(_Bare)
+_attempted = msgspec.json.Decoder(PostLoginEvent)
+_returned = msgspec.json.Decoder(_Returned)
+_forget = msgspec.json.Decoder(_Forget)
+
+
+def read_event(key: bytes | None, value: bytes | None, headers: Headers) -> Inbound:
+    """Return the event that a record of `login-events` holds.
+
+    Args:
+        key: the record's key; has to be `tenant:subject`, or a user's events could overtake each
+            other on different partitions.
+        value: the record's value.
+        headers: the record's headers.
+
+    Raises:
+        InvalidEventError: it holds none; the error says what is wrong and what to do.
+    """
+    if not value:
+        raise InvalidEventError(Defect.EMPTY, "the record has no value; send the event as JSON")
+    if len(value) > MAX_EVENT_BYTES:
+        raise InvalidEventError(
+            Defect.TOO_LARGE,
+            f"the value has {len(value)} bytes, at most {MAX_EVENT_BYTES} are taken;"
+            " send less metadata",
+        )
+    texts = _header_texts(headers)
+    if "ce_specversion" in texts:
+        attributes = _convert(
+            {name[3:]: text for name, text in texts.items() if name.startswith("ce_")}
+        )
+        event = _event(attributes, value)
+    elif texts.get("content-type", "").startswith(_STRUCTURED) or b'"specversion"' in value:
+        envelope = _decode(_structured, value)
+        event = _event(envelope, bytes(envelope.data))
+    elif any(name.startswith("ce_") for name in texts):
+        raise InvalidEventError(
+            Defect.INVALID_HEADERS, 'ce_specversion is missing; send it with the value "1.0"'
+        )
+    else:
+        event = _bare_event(value)
+    if key != event.key:
+        raise InvalidEventError(
+            Defect.KEY_MISMATCH,
+            "the record's key is not tenant:user_id; send it, so that a user's events keep their order",
+        )
+    return event
+
+
+def _event(attributes: _Attributes, data: bytes) -> Inbound:
+    match attributes.type:
+        case "countersign.login.attempted.v1":
+            event = _decode(_attempted, data)
+            return LoginAttempted(
+                **_common(attributes, event.tenant, event.user.user_id, data), event=event
+            )
+        case "countersign.login.returned.v1":
+            returned = _decode(_returned, data)
+            common = _common(attributes, returned.tenant, returned.user.user_id, data)
+            identity: EventIdentity = common["identity"]
+            login = EventIdentity(identity.tenant, identity.source, returned.event_id)
+            return LoginReturned(**common, login=login, code=returned.code)
+        case "countersign.browsers.forget.v1":
+            forget = _decode(_forget, data)
+            return BrowsersForget(**_common(attributes, forget.tenant, forget.user.user_id, data))
+        case _:
+            raise InvalidEventError(
+                Defect.UNKNOWN_TYPE,
+                f"type is none of {LOGIN_ATTEMPTED}, {LOGIN_RETURNED}, {BROWSERS_FORGET}",
+            )
+
+
+def _bare_event(value: bytes) -> LoginAttempted:
+    bare = _decode(_bare, value)
+    attributes = _Attributes(
+        specversion="1.0",
+        id=bare.id,
+        source=bare.client.client_id,
+        type=LOGIN_ATTEMPTED,
+        time=bare.time,
+    )
+    return LoginAttempted(**_common(attributes, bare.tenant, bare.user.user_id, value), event=bare)
+
+
+def _common(
+    attributes: _Attributes, tenant: TenantRef | None, subject: str, data: bytes
+) -> dict[str, Any]:
+    """Return the fields that every kind of event has."""
+    name = attributes.tenantid
+    if tenant is not None:
+        if name is not None and name != tenant.id:
+            raise InvalidEventError(
+                Defect.INVALID_EVENT, "tenantid and tenant.id differ; send one tenant"
+            )
+        name = tenant.id
+    if name is None:
+        raise InvalidEventError(
+            Defect.INVALID_EVENT, "tenantid is missing; send it, or tenant.id in the data"
+        )
+    key = user_key(name, subject)
+    traceparent = attributes.traceparent
+    return {
+        "identity": EventIdentity(name, attributes.source, attributes.id),
+        "subject": subject,
+        "key": key,
+        "key_hash": murmur2(key),
+        "time": attributes.time,
+        "digest": _digest(attributes.type, attributes.time, key, data),
+        # W3C Trace Context, section 4.3: what doesn't parse is ignored.
+        "traceparent": traceparent
+        if traceparent is not None and _TRACEPARENT.fullmatch(traceparent)
+        else None,
+    }
+
+
+def _digest(kind: str, time: datetime, key: bytes, data: bytes) -> bytes:
+    state = hashlib.blake2b(f"{kind}\n{time.isoformat()}\n{len(key)}\n".encode(), digest_size=16)
+    state.update(key)
+    state.update(data)
+    return state.digest()
+
+
+def _header_texts(headers: Headers) -> dict[str, str]:
+    """Return the headers that say what the record is, by lower-case name."""
+    texts: dict[str, str] = {}
+    for raw_name, raw in headers:
+        name = raw_name.lower()
+        if not name.startswith("ce_") and name != "content-type":
+            continue
+        if name in texts:
+            raise InvalidEventError(
+                Defect.INVALID_HEADERS, f"header {_shown(name)} stands twice; send it once"
+            )
+        try:
+            texts[name] = raw.decode()
+        except (UnicodeDecodeError, AttributeError):
+            raise InvalidEventError(
+                Defect.INVALID_HEADERS, f"header {_shown(name)} is not UTF-8; send it as UTF-8"
+            ) from None
+    return texts
+
+
+def _shown(name: str) -> str:
+    return ascii(name[:40])
+
+
+def _convert(attributes: Mapping[str, str]) -> _Attributes:
+    try:
+        return msgspec.convert(attributes, _Attributes)
+    except msgspec.ValidationError as error:
+        raise InvalidEventError(Defect.INVALID_HEADERS, _explained(error, "header ce_")) from None
+
+
+def _decode(decoder: msgspec.json.Decoder[_T], data: bytes) -> _T:
+    try:
+        return decoder.decode(data)
+    except msgspec.ValidationError as error:
+        raise InvalidEventError(Defect.INVALID_EVENT, _explained(error, "")) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
+        # The reasons are msgspec's own, such as "JSON is malformed: invalid character (byte 3)".
+        reason = str(error) if isinstance(error, msgspec.DecodeError) else "invalid UTF-8"
+        raise InvalidEventError(
+            Defect.NOT_JSON, f"{reason}; send one JSON object in UTF-8"
+        ) from None
+    except RecursionError:
+        raise InvalidEventError(
+            Defect.NOT_JSON, "the JSON is nested too deeply; send it flatter"
+        ) from None
+
+
+_PATH = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
+_MISSING = re.compile(r"Object missing required field `(?P<field>[^`]*)`")
+
+
+def _explained(error: msgspec.ValidationError, prefix: str) -> str:
+    """Return msgspec's complaint as field, flaw and remedy; it never quotes a value but enums."""
+    match = _PATH.match(str(error))
+    assert match is not None  # noqa: S101  # the pattern matches every text
+    what = match["what"]
+    path = (match["path"] or "$").removeprefix("$").removeprefix(".")
+    if missing := _MISSING.match(what):
+        field = f"{path}.{missing['field']}" if path else missing["field"]
+        return f"{prefix}{field} is missing; send it"
+    if what.startswith("Invalid enum value"):  # quotes what came
+        what = 'Expected "1.0"' if path == "specversion" else "Invalid value"
+    return f"{prefix}{path or 'the event'}: {what}; send it as the schema says"
