@@ -39,8 +39,8 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
         decision: what was decided.
         challenge: the challenge to open, if challenged.
         budget: the tenant's push budget, if challenged.
-        renewed: the remembered browser that stood in for a challenge, with its idle time started
-            anew, and when it ends now.
+        renewed: the remembered browser that stood in for a challenge, its idle time started anew.
+        renewed_until: when that browser ends now.
     """
 
     event: LoginAttempted
@@ -48,6 +48,7 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
     challenge: Challenge | None = None
     budget: PushBudget | None = None
     renewed: RememberedBrowser | None = None
+    renewed_until: datetime | None = None
 
 
 class Change(msgspec.Struct, frozen=True, kw_only=True):

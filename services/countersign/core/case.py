@@ -17,7 +17,8 @@ from countersign.core.result import ChallengeLink, Reason
 from countersign.core.tenant import Policy, TenantSettings
 
 _ASSURED = frozenset({"medium", "high"})
-_DIGITS = 9
+_LONGEST_MAX_AGE = 10**9
+"""In seconds, 31 years: a longer `max_age` asks for no more than this one, but overflows dates."""
 
 
 class Case:
@@ -67,10 +68,11 @@ class Case:
     def max_age_asks(self) -> bool:
         """A `max_age` that no MFA of this session meets (OpenID Connect Core 1.0, 3.1.2.1).
 
-        Where the tenant has no factor at all, `max_age` speaks of the first factor only.
+        Where the tenant has no factor at all, and no Action names one, `max_age` speaks of the first
+        factor only.
         """
         max_age = self._max_age
-        if max_age is None or not self.tenant.factors.enabled():
+        if max_age is None or not (self.action_asks or self.tenant.factors.enabled()):
             return False
         oldest = self.now - timedelta(seconds=max_age)
         methods = self.data.authentication.methods if self.data.authentication else ()
@@ -84,11 +86,9 @@ class Case:
     @property
     def _max_age(self) -> int | None:
         if self.data.transaction and self.data.transaction.max_age is not None:
-            return self.data.transaction.max_age
+            return min(self.data.transaction.max_age, _LONGEST_MAX_AGE)
         query = self.data.request.query if self.data.request else None
-        asked = str(query.get("max_age", "")) if query else ""
-        # A number of seconds too long for a timedelta asks for nothing that a session can fail.
-        return int(asked) if asked.isascii() and asked.isdigit() and len(asked) <= _DIGITS else None
+        return _seconds(query.get("max_age")) if query else None
 
     @property
     def stepping_up(self) -> bool:
@@ -190,3 +190,14 @@ class Case:
     def budget_spent(self) -> bool:
         """One more prompt would be one too many."""
         return budget.is_spent(self.facts.prompts, self.tenant.push_budget, self.now)
+
+
+def _seconds(asked: object) -> int | None:
+    """Return a query's `max_age`; what is there but can't be read asks for the user at once."""
+    if asked is None or asked == "":
+        return None
+    text = str(asked) if isinstance(asked, int) else asked
+    if not isinstance(text, str) or not text.isascii() or not text.isdigit():
+        return 0
+    digits = text.lstrip("0")
+    return int(digits or "0") if len(digits) < len(str(_LONGEST_MAX_AGE)) else _LONGEST_MAX_AGE

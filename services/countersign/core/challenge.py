@@ -118,9 +118,6 @@ class Challenge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         deadline: when it expires.
         settings_version: the version of the settings that decided it.
         browser: keyed hash of the browser to remember on `passed`; None = don't.
-        forget_mark: which "forget" of the user was the last when it was recorded; where another has
-            come since, the browser is not remembered (law 7). A mark and not a time, since workers'
-            clocks differ.
         traceparent: W3C trace context of the login event.
         state: where it stands.
         lease: who is exchanging, in `exchanging`.
@@ -137,7 +134,6 @@ class Challenge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     deadline: datetime
     settings_version: int
     browser: str | None = None
-    forget_mark: str | None = None
     traceparent: str | None = None
     state: State = State.PENDING
     lease: Lease | None = None

@@ -8,7 +8,7 @@ walk gives the decision; the others only speak for it, as the rows that make MFA
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 import msgspec
@@ -17,7 +17,14 @@ from countersign.core.case import Case
 from countersign.core.effect import Effect
 from countersign.core.facts import Facts
 from countersign.core.login import LoginAttempted
-from countersign.core.result import Assurance, ChallengeLink, Decision, Reason, ResultType
+from countersign.core.result import (
+    Assurance,
+    ChallengeLink,
+    Decision,
+    Reason,
+    ResultType,
+    to_milliseconds,
+)
 from countersign.core.tenant import TenantSettings
 
 
@@ -60,6 +67,9 @@ def _delegate(case: Case, trace: list[str]) -> Decision:
 def _challenge(case: Case, trace: list[str]) -> Decision:
     deadline = case.now + case.tenant.challenge.lifetime
     expires_at = case.data.login.expires_at
+    if expires_at is not None and expires_at < deadline:
+        # As it is recorded, or the bytes made from the record would be others (law 2).
+        deadline = to_milliseconds(expires_at.astimezone(UTC))
     return Decision(
         type=ResultType.LOGIN_CHALLENGED,
         reason=Reason.MFA_DUE,
@@ -67,7 +77,7 @@ def _challenge(case: Case, trace: list[str]) -> Decision:
         settings_version=case.tenant.version,
         trace=tuple(trace),
         challenge=case.link,
-        challenge_expires_at=min(deadline, expires_at) if expires_at else deadline,
+        challenge_expires_at=deadline,
         may_remember=case.browser_may_count and case.data.login.browser_id is not None,
     )
 

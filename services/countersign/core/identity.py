@@ -7,6 +7,7 @@ can be mistaken for another's. Law 9: the hashes are keyed, so a dump of Redis n
 from __future__ import annotations
 
 import hashlib
+import re
 import struct
 import uuid
 from base64 import urlsafe_b64encode
@@ -139,13 +140,14 @@ def challenge_bucket(challenge_id: str) -> int:
     Raises:
         ValueError: it is no challenge id.
     """
-    if len(challenge_id) != _CHALLENGE_ID_LENGTH:
-        message = "a challenge id has 24 characters"
+    if not _CHALLENGE_ID.fullmatch(challenge_id):
+        message = "a challenge id has two hexadecimal digits and 22 URL-safe characters"
         raise ValueError(message)
     return int(challenge_id[:2], 16)
 
 
-_CHALLENGE_ID_LENGTH = 24
+# int() alone would also take a sign, a space and other scripts' digits.
+_CHALLENGE_ID = re.compile(r"[0-9a-f]{2}[A-Za-z0-9_-]{22}")
 
 
 def _keyed(key: bytes, kind: bytes) -> hashlib.blake2b:

@@ -21,12 +21,15 @@ MULTI_FACTOR_ACR = "http://schemas.openid.net/pape/policies/2007/06/multi-factor
 MAX_CLOCK_AHEAD = timedelta(minutes=5)
 """How far a sender's clock may be ahead; an event from later than that is refused."""
 
-# Free of control characters: these end up in keys, headers and logs.
-TenantId = Annotated[str, Meta(pattern="^[a-z0-9-]{1,63}$")]
-Identifier = Annotated[str, Meta(min_length=1, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
-SourceUri = Annotated[str, Meta(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f]*$")]
-Subject = Annotated[str, Meta(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f]*$")]
-BrowserId = Annotated[str, Meta(min_length=16, max_length=256, pattern=r"^[^\x00-\x1f\x7f]*$")]
+# Free of control characters: these end up in keys, headers and logs. In Python's patterns (not in JSON
+# Schema's) `$` also matches before a last line feed, so a look-ahead refuses that one.
+_PRINTABLE = r"^[^\x00-\x1f\x7f]*$(?!\n)"
+
+TenantId = Annotated[str, Meta(pattern=r"^[a-z0-9-]{1,63}$(?!\n)")]
+Identifier = Annotated[str, Meta(min_length=1, max_length=256, pattern=_PRINTABLE)]
+SourceUri = Annotated[str, Meta(min_length=1, max_length=512, pattern=_PRINTABLE)]
+Subject = Annotated[str, Meta(min_length=1, max_length=512, pattern=_PRINTABLE)]
+BrowserId = Annotated[str, Meta(min_length=16, max_length=256, pattern=_PRINTABLE)]
 ReturnCode = Annotated[str, Meta(min_length=1, max_length=256)]
 Url = Annotated[str, Meta(min_length=1, max_length=2048)]
 Instant = Annotated[datetime, Meta(tz=True)]

@@ -56,7 +56,8 @@ def is_live(browser: RememberedBrowser, limits: Remember, now: datetime) -> bool
 
     A browser from the future is not live: the clock that wrote it was wrong, or this one is.
     """
-    return browser.since <= now + _CLOCK_LEEWAY and now < ends_at(browser, limits)
+    newest = max(browser.since, browser.renewed)
+    return newest <= now + _CLOCK_LEEWAY and now < ends_at(browser, limits)
 
 
 def renewed(browser: RememberedBrowser, now: datetime) -> RememberedBrowser:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import msgspec
 
 from countersign.core.errors import Defect, InvalidEventError
+from countersign.core.identity import murmur2
 from countersign.wire.results import OutboundRecord
 
 PREFIX = "dlq_"
@@ -49,8 +50,14 @@ def write_dead_letter(topic: str, letter: DeadLetter) -> OutboundRecord:
         "error_class": letter.error_class,
         "detail": letter.detail,
     }
-    headers = [*letter.headers, *((PREFIX + name, text.encode()) for name, text in added.items())]
-    return OutboundRecord(topic, letter.key, letter.value, headers, None)
+    headers = [*letter.headers, *_encoded(added)]
+    key_hash = murmur2(letter.key) if letter.key is not None else None
+    return OutboundRecord(topic, letter.key, letter.value, headers, key_hash)
+
+
+def _encoded(added: dict[str, str]) -> list[tuple[str, bytes]]:
+    # A dead letter is the last resort, so no text may stop it.
+    return [(PREFIX + name, text.encode(errors="replace")) for name, text in added.items()]
 
 
 def read_dead_letter(
@@ -77,7 +84,7 @@ def read_dead_letter(
             value=value,
             headers=tuple(headers[:-_ADDED]),
         )
-    except (KeyError, ValueError) as error:
+    except (AttributeError, KeyError, ValueError) as error:  # a header's value may be null
         raise InvalidEventError(
             Defect.INVALID_HEADERS, "the record is no dead letter; its dlq_ headers are missing"
         ) from error

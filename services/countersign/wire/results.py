@@ -89,7 +89,7 @@ _FIXED = (
     ("ce_source", SOURCE.encode()),
 )
 _TYPES = {kind: f"countersign.{kind.value}.v1".encode() for kind in ResultType}
-_KINDS = {text.decode(): kind for kind, text in _TYPES.items()}
+_KINDS = {text: kind for kind, text in _TYPES.items()}
 
 
 def write_result(  # a result is made of these
@@ -159,7 +159,7 @@ def cause(headers: Sequence[tuple[str, bytes]]) -> EventIdentity | None:
             texts["ce_causationsource"].decode(),
             texts["ce_causationid"].decode(),
         )
-    except (KeyError, UnicodeDecodeError):
+    except (AttributeError, KeyError, UnicodeDecodeError):  # a header's value may be null
         return None
 
 
@@ -171,13 +171,15 @@ def read_result(value: bytes, headers: Sequence[tuple[str, bytes]]) -> Result:
     """
     identity = cause(headers)
     texts = dict(headers)
-    kind = _KINDS.get(texts.get("ce_type", b"").decode(errors="replace"))
-    if identity is None or kind is None or "ce_id" not in texts:
+    kind = _KINDS.get(texts.get("ce_type", b""))
+    ce_id = texts.get("ce_id")
+    if identity is None or kind is None or not ce_id:
         raise InvalidEventError(Defect.INVALID_HEADERS, "the record is not one of Countersign's")
     try:
         body = _decoder.decode(value)
-    except msgspec.DecodeError as error:
-        raise InvalidEventError(Defect.INVALID_EVENT, f"not a result: {error}") from None
-    return Result(
-        id=texts["ce_id"].decode(errors="replace"), type=kind, identity=identity, body=body
-    )
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        raise InvalidEventError(
+            Defect.INVALID_EVENT,
+            "the value is not a result; is this client older than the service?",
+        ) from None
+    return Result(id=ce_id.decode(errors="replace"), type=kind, identity=identity, body=body)

@@ -1,0 +1,1 @@
+"""What fulfils the ports: Kafka, Redis, sealed secrets, and in-memory twins."""

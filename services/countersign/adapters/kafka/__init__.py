@@ -1,0 +1,1 @@
+"""The bus: connections, topics, tenants' settings, records out."""

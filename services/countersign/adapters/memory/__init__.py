@@ -1,0 +1,1 @@
+"""In-memory twins of the adapters; they pass the same suites as the real ones."""

@@ -1,0 +1,143 @@
+"""The store in memory: the Redis store's twin, held to the same suite."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import msgspec
+
+from countersign.core.challenge import Challenge
+from countersign.core.decision import denied_for_budget
+from countersign.core.facts import Facts
+from countersign.core.identity import EventIdentity, Pseudonyms
+from countersign.core.login import BrowsersForget, LoginAttempted
+from countersign.core.remember import MAX_BROWSERS, RememberedBrowser
+from countersign.core.result import Decision
+from countersign.ports import Change, Recording, Standing
+
+_User = tuple[str, str]
+
+
+class _Kept(msgspec.Struct):
+    """A challenge, and which "forget" of its user was the last when it was recorded."""
+
+    challenge: Challenge
+    mark: EventIdentity | None
+
+
+class MemoryStore:
+    """`ports.Store` in this process's memory; nothing in it ends by itself.
+
+    Args:
+        pseudonyms: the keyed hashes of the deployment.
+    """
+
+    def __init__(self, pseudonyms: Pseudonyms) -> None:
+        self._pseudonyms = pseudonyms
+        self._claims: dict[EventIdentity, bytes] = {}
+        self._decided: dict[tuple[_User, EventIdentity], Decision] = {}
+        self._browsers: dict[_User, dict[str, tuple[datetime, RememberedBrowser]]] = {}
+        self._marks: dict[_User, EventIdentity] = {}
+        self._prompts: dict[_User, dict[str, datetime]] = {}
+        self._challenges: dict[str, _Kept] = {}
+        self.unpublished: set[str] = set()
+
+    async def facts(self, events: Sequence[LoginAttempted]) -> list[Standing]:
+        """See `ports.Store.facts`."""
+        return [self._standing(event) for event in events]
+
+    def _standing(self, event: LoginAttempted) -> Standing:
+        user = _user(event)
+        browser = event.event.login.browser_id
+        name = self._pseudonyms.browser(*user, browser) if browser else ""
+        _, remembered = self._browsers.get(user, {}).get(name, (None, None))
+        return Standing(
+            conflict=self._claims.setdefault(event.identity, event.digest) != event.digest,
+            decided=self._decided.get((user, event.identity)),
+            facts=Facts(remembered=remembered, prompts=tuple(self._prompts.get(user, {}).values())),
+        )
+
+    async def record(self, recordings: Sequence[Recording]) -> list[Decision]:
+        """See `ports.Store.record`."""
+        return [self._recorded(recording) for recording in recordings]
+
+    def _recorded(self, recording: Recording) -> Decision:
+        event, decision = recording.event, recording.decision
+        user = _user(event)
+        if standing := self._decided.get((user, event.identity)):
+            return standing
+        if recording.challenge is not None and recording.budget is not None:
+            prompts = self._prompts.setdefault(user, {})
+            opened = decision.decided_at - recording.budget.window
+            for name in [name for name, at in prompts.items() if at <= opened]:
+                del prompts[name]
+            challenge = recording.challenge
+            if len(prompts) >= recording.budget.prompts and challenge.id not in prompts:
+                decision = denied_for_budget(decision)
+            else:
+                prompts.setdefault(challenge.id, decision.decided_at)
+                kept = _Kept(challenge, self._marks.get(user))
+                self._challenges.setdefault(challenge.id, kept)
+                self.unpublished.add(challenge.id)
+        elif recording.renewed is not None and recording.renewed_until is not None:
+            browser = event.event.login.browser_id or ""
+            name = self._pseudonyms.browser(*user, browser)
+            if name in self._browsers.get(user, {}):
+                self._browsers[user][name] = (recording.renewed_until, recording.renewed)
+        self._decided[user, event.identity] = decision
+        return decision
+
+    async def challenges(self, ids: Sequence[str]) -> list[Challenge | None]:
+        """See `ports.Store.challenges`."""
+        kept = (self._challenges.get(i) for i in ids)
+        return [one.challenge if one else None for one in kept]
+
+    async def settle(self, changes: Sequence[Change]) -> list[bool]:
+        """See `ports.Store.settle`."""
+        return [self._settled(change) for change in changes]
+
+    def _settled(self, change: Change) -> bool:
+        challenge = change.challenge
+        kept = self._challenges.get(challenge.id)
+        if kept is None or kept.challenge.revision != challenge.revision - 1:
+            return False
+        kept.challenge = challenge
+        user = (challenge.identity.tenant, challenge.subject)
+        if (
+            change.remember is not None
+            and change.remember_until is not None
+            and challenge.browser is not None
+            and kept.mark == self._marks.get(user)
+        ):
+            browsers = self._browsers.setdefault(user, {})
+            browsers.pop(challenge.browser, None)
+            now = change.remember.since
+            ended = [name for name, (until, _) in browsers.items() if until <= now]
+            by_end = sorted(browsers, key=lambda name: browsers[name][0])
+            surplus = len(browsers) - MAX_BROWSERS + 1
+            for name in {*ended, *by_end[: max(0, surplus)]}:
+                del browsers[name]
+            browsers[challenge.browser] = (change.remember_until, change.remember)
+        return True
+
+    async def published(self, ids: Sequence[str]) -> None:
+        """See `ports.Store.published`."""
+        self.unpublished.difference_update(ids)
+
+    async def forget(self, events: Sequence[BrowsersForget]) -> None:
+        """See `ports.Store.forget`."""
+        for event in events:
+            user = _user(event)
+            if self._marks.get(user) != event.identity:
+                self._marks[user] = event.identity
+                self._browsers.pop(user, None)
+
+    async def remembered(self, tenant: str, subject: str) -> dict[str, RememberedBrowser]:
+        """See `ports.Store.remembered`."""
+        browsers = self._browsers.get((tenant, subject), {})
+        return {name: browser for name, (_, browser) in browsers.items()}
+
+
+def _user(event: LoginAttempted | BrowsersForget) -> _User:
+    return event.identity.tenant, event.subject

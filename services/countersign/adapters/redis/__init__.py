@@ -1,0 +1,1 @@
+"""The store: connections, leases, and the scripts that change what is remembered."""

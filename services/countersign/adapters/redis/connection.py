@@ -1,0 +1,49 @@
+"""How Redis is reached: one client an event loop, with deadlines, and no retries that hide an outage."""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeAlias
+
+from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from countersign.settings import Settings
+
+RedisClient: TypeAlias = Redis | RedisCluster
+
+TIMEOUT: Final = 5.0
+"""Seconds that connecting, and an answer, may take."""
+HEALTH_CHECK_INTERVAL: Final = 30
+"""Seconds after which an idle connection is tried with a PING before it is used."""
+
+
+def connect_redis(settings: Settings) -> RedisClient:
+    """Return a client for the settings' server or cluster; connects on first use.
+
+    Close it with `await client.aclose()`.
+    """
+    arguments: dict[str, Any] = {
+        "decode_responses": False,
+        "socket_timeout": TIMEOUT,
+        "socket_connect_timeout": TIMEOUT,
+        "health_check_interval": HEALTH_CHECK_INTERVAL,
+        # One second try, at once: for a connection that the server closed while it was idle. A real
+        # outage is shown to the caller, who waits in his own way.
+        "retry": Retry(NoBackoff(), 1),
+        # RESP2 has no push messages, so the client starts no handlers for them.
+        "protocol": 2,
+    }
+    if settings.redis_username is not None:
+        arguments["username"] = settings.redis_username
+    if settings.redis_password is not None:
+        arguments["password"] = settings.redis_password.get_secret_value()
+    files = {
+        "ssl_ca_certs": settings.redis_ca_file,
+        "ssl_certfile": settings.redis_cert_file,
+        "ssl_keyfile": settings.redis_key_file,
+    }
+    arguments.update({name: str(path) for name, path in files.items() if path is not None})
+    if settings.redis_cluster:
+        return RedisCluster.from_url(settings.redis_url, **arguments)
+    return Redis.from_url(settings.redis_url, **arguments)

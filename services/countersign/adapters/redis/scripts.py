@@ -1,0 +1,128 @@
+"""Runs the Lua scripts: one call for all items on a single server, one a bucket in a cluster.
+
+Every failure that a later try can mend leaves here as `StoreUnavailableError`; nothing else is
+swallowed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import resources
+from typing import Any, NamedTuple
+
+from redis import exceptions
+from redis.asyncio import Redis
+from redis.asyncio.cluster import RedisCluster
+
+from countersign.core.errors import StoreUnavailableError
+
+_Arg = str | bytes | int
+
+# Replies that say "not now": full, loading, a replica, a failover or a script under way.
+_NOT_NOW = (
+    "OOM",
+    "LOADING",
+    "READONLY",
+    "MASTERDOWN",
+    "CLUSTERDOWN",
+    "TRYAGAIN",
+    "NOREPLICAS",
+    "MISCONF",
+    "BUSY",
+    "UNBLOCKED",
+    "NOAUTH",
+    "WRONGPASS",
+    "NOPERM",
+    "max number of clients",
+)
+
+
+class Item(NamedTuple):
+    """One item's share of a script's call.
+
+    Attributes:
+        bucket: where its keys lie.
+        keys: its keys, as many for every item of a call.
+        args: its arguments.
+    """
+
+    bucket: int
+    keys: Sequence[str]
+    args: Sequence[_Arg]
+
+
+class Script:
+    """A script of this package.
+
+    Args:
+        client: the connection.
+        name: the file's name, without its ending.
+        answers: how many values it returns for an item.
+    """
+
+    def __init__(self, client: Redis | RedisCluster, name: str, *, answers: int = 1) -> None:
+        path = resources.files(__package__) / "lua" / f"{name}.lua"
+        self._text = path.read_text(encoding="utf-8")
+        # Redis names a script by its SHA-1; nothing rests on the hash's strength.
+        self._sha = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
+        self._client = client
+        self._answers = answers
+
+    async def __call__(self, fixed: Sequence[_Arg], items: Sequence[Item]) -> list[Any]:
+        """Run the script for the items.
+
+        Args:
+            fixed: the arguments that come first in every call.
+            items: at least one.
+
+        Returns:
+            The answers, in the order of the items.
+
+        Raises:
+            StoreUnavailableError: the store can't be asked now.
+        """
+        if not isinstance(self._client, RedisCluster):
+            return await self._run(fixed, items)
+        places: dict[int, list[int]] = defaultdict(list)
+        for place, item in enumerate(items):
+            places[item.bucket].append(place)
+        replies = await asyncio.gather(
+            *(self._run(fixed, [items[p] for p in group]) for group in places.values())
+        )
+        n = self._answers
+        answers: list[Any] = [None] * (n * len(items))
+        for group, reply in zip(places.values(), replies, strict=True):
+            for position, place in enumerate(group):
+                answers[n * place : n * place + n] = reply[n * position : n * position + n]
+        return answers
+
+    async def _run(self, fixed: Sequence[_Arg], items: Sequence[Item]) -> list[Any]:
+        keys = [key for item in items for key in item.keys]
+        args = [arg for item in items for arg in item.args]
+        with unavailable():
+            try:
+                reply = await self._client.evalsha(self._sha, len(keys), *keys, *fixed, *args)  # type: ignore[misc]  # redis-py types one call for its sync and async clients
+            except exceptions.NoScriptError:
+                # A restarted or newly joined server has none of our scripts.
+                reply = await self._client.eval(self._text, len(keys), *keys, *fixed, *args)  # type: ignore[misc]  # as above
+        return reply  # type: ignore[no-any-return]  # what it is, the script says
+
+
+@contextmanager
+def unavailable() -> Iterator[None]:
+    """Turn what a later try can mend into `StoreUnavailableError`."""
+    try:
+        yield
+    except (exceptions.ConnectionError, exceptions.TimeoutError, OSError) as error:
+        message = f"Redis can't be reached ({type(error).__name__})"
+        raise StoreUnavailableError(message) from error
+    except exceptions.RedisError as error:
+        text = str(error)
+        if isinstance(error, exceptions.ResponseError) and not any(w in text for w in _NOT_NOW):
+            raise
+        message = f"Redis refuses to work now: {text[:120]}"
+        raise StoreUnavailableError(message) from error

@@ -1,0 +1,272 @@
+"""The store on Redis: each method one script call a wave, each event of it atomic.
+
+The scripts only compare and write; what is right is decided in `core`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+from redis.asyncio import Redis
+from redis.asyncio.cluster import RedisCluster
+
+from countersign.adapters.redis.keys import Keys
+from countersign.adapters.redis.scripts import Item, Script, unavailable
+from countersign.core.challenge import Challenge
+from countersign.core.decision import denied_for_budget
+from countersign.core.errors import Problem, SettingsError
+from countersign.core.facts import Facts
+from countersign.core.identity import Pseudonyms, bucket_of, challenge_bucket
+from countersign.core.login import BrowsersForget, LoginAttempted
+from countersign.core.remember import MAX_BROWSERS, RememberedBrowser
+from countersign.core.result import Decision
+from countersign.core.tenant import MAX_LIFETIME
+from countersign.ports import Change, Recording, Standing
+from countersign.wire.records import (
+    pack,
+    unpack_browser,
+    unpack_challenge,
+    unpack_decision,
+)
+
+MARK_LASTS = 2 * MAX_LIFETIME + timedelta(hours=1)
+"""How long a "forget" is marked: longer than any challenge that it has to outlive."""
+
+_MILLISECOND = timedelta(milliseconds=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class RedisStore:
+    """`ports.Store` on a Redis server or cluster.
+
+    Args:
+        client: the connection; its owner closes it.
+        pseudonyms: the keyed hashes of the deployment.
+        dedupe_window: how long a decision answers for redeliveries.
+        retention: how long a challenge is kept after its outcome was published.
+    """
+
+    def __init__(
+        self,
+        client: Redis | RedisCluster,
+        pseudonyms: Pseudonyms,
+        *,
+        dedupe_window: timedelta,
+        retention: timedelta,
+    ) -> None:
+        self._client = client
+        self._keys = Keys(pseudonyms)
+        self._pseudonyms = pseudonyms
+        self._keep = dedupe_window // _MILLISECOND
+        self._retention = retention // _MILLISECOND
+        self._identify = Script(client, "identify")
+        self._facts = Script(client, "facts", answers=3)
+        self._record = Script(client, "record")
+        self._settle = Script(client, "settle")
+        self._forget = Script(client, "forget")
+
+    async def verify(self) -> None:
+        """Check that the server keeps what it is given.
+
+        Raises:
+            SettingsError: it may evict keys, and all of ours that expire would go first.
+            StoreUnavailableError: it can't be asked now.
+        """
+        with unavailable():
+            memory = await self._client.info("memory")
+        policies = {
+            node.get("maxmemory_policy")
+            for node in (memory.values() if "maxmemory_policy" not in memory else [memory])
+        }
+        if policies - {"noeviction"}:
+            problem = Problem(
+                key="maxmemory-policy",
+                problem=f"is {', '.join(sorted(map(str, policies)))}",
+                remedy="Set it to noeviction, or remembered browsers and decisions get lost",
+            )
+            source = "Redis"
+            raise SettingsError(source, [problem])
+
+    async def facts(self, events: Sequence[LoginAttempted]) -> list[Standing]:
+        """See `ports.Store.facts`."""
+        if not events:
+            return []
+        claims, reply = await asyncio.gather(
+            self._identify([self._keep], [self._claim(event) for event in events]),
+            self._facts([], [self._lookup(event) for event in events]),
+        )
+        return [
+            Standing(
+                conflict=not claims[place],
+                decided=unpack_decision(decided) if decided else None,
+                facts=Facts(
+                    remembered=_browser(browser) if browser else None,
+                    prompts=tuple(_instant(float(score)) for score in prompts),
+                ),
+            )
+            for place, (decided, browser, prompts) in enumerate(
+                zip(reply[::3], reply[1::3], reply[2::3], strict=True)
+            )
+        ]
+
+    def _claim(self, event: LoginAttempted) -> Item:
+        bucket, key = self._keys.claim(event.identity)
+        return Item(bucket, (key,), (event.digest,))
+
+    def _lookup(self, event: LoginAttempted) -> Item:
+        bucket = bucket_of(event.key_hash)
+        tenant, subject = event.identity.tenant, event.subject
+        user = self._pseudonyms.user(tenant, subject)
+        browser = event.event.login.browser_id
+        return Item(
+            bucket,
+            (
+                self._keys.decided(bucket, event.identity),
+                self._keys.remembered(bucket, user),
+                self._keys.budget(bucket, user),
+            ),
+            (self._pseudonyms.browser(tenant, subject, browser) if browser else "",),
+        )
+
+    async def record(self, recordings: Sequence[Recording]) -> list[Decision]:
+        """See `ports.Store.record`."""
+        if not recordings:
+            return []
+        now = max(recording.decision.decided_at for recording in recordings)
+        reply = await self._record(
+            [_milliseconds(now), self._keep], [self._recording(r) for r in recordings]
+        )
+        return [
+            unpack_decision(answer)
+            if isinstance(answer, bytes)
+            else denied_for_budget(recording.decision)
+            if answer
+            else recording.decision
+            for recording, answer in zip(recordings, reply, strict=True)
+        ]
+
+    def _recording(self, recording: Recording) -> Item:
+        event, decision = recording.event, recording.decision
+        bucket = bucket_of(event.key_hash)
+        user = self._pseudonyms.user(event.identity.tenant, event.subject)
+        challenge, budget, renewed = recording.challenge, recording.budget, recording.renewed
+        args: list[str | bytes | int] = [pack(decision)]
+        challenge_key = ""
+        if challenge is not None and budget is not None:
+            challenge_key = self._keys.challenge(challenge.id)
+            args += [
+                "challenge",
+                challenge.id,
+                pack(challenge),
+                _milliseconds(challenge.deadline),
+                budget.prompts,
+                budget.window // _MILLISECOND,
+                pack(denied_for_budget(decision)),
+            ]
+        elif renewed is not None:
+            browser = event.event.login.browser_id or ""
+            name = self._pseudonyms.browser(event.identity.tenant, event.subject, browser)
+            args += ["renewed", name, *_value(renewed, recording.renewed_until)]
+        else:
+            args.append("plain")
+        due = self._keys.due(bucket)
+        return Item(
+            bucket,
+            (
+                self._keys.decided(bucket, event.identity),
+                self._keys.remembered(bucket, user),
+                self._keys.budget(bucket, user),
+                # A script may be given only keys of its slot, so one that isn't used is one that is.
+                challenge_key or due,
+                due,
+            ),
+            args,
+        )
+
+    async def challenges(self, ids: Sequence[str]) -> list[Challenge | None]:
+        """See `ports.Store.challenges`."""
+        with unavailable():
+            records = await asyncio.gather(
+                *(self._client.hget(self._keys.challenge(i), "record") for i in ids)
+            )
+        return [unpack_challenge(cast("bytes", record)) if record else None for record in records]
+
+    async def settle(self, changes: Sequence[Change]) -> list[bool]:
+        """See `ports.Store.settle`."""
+        if not changes:
+            return []
+        items = []
+        latest = _EPOCH
+        for change in changes:
+            challenge = change.challenge
+            bucket = challenge_bucket(challenge.id)
+            user = self._pseudonyms.user(challenge.identity.tenant, challenge.subject)
+            args: list[str | bytes | int] = [challenge.revision - 1, pack(challenge)]
+            if change.remember is not None and challenge.browser is not None:
+                latest = max(latest, change.remember.since)
+                args += [
+                    "remember",
+                    challenge.browser,
+                    *_value(change.remember, change.remember_until),
+                ]
+            else:
+                args.append("plain")
+            keys = (self._keys.challenge(challenge.id), self._keys.remembered(bucket, user))
+            items.append(Item(bucket, keys, args))
+        reply = await self._settle([_milliseconds(latest), MAX_BROWSERS], items)
+        return [bool(answer) for answer in reply]
+
+    async def published(self, ids: Sequence[str]) -> None:
+        """See `ports.Store.published`."""
+        if not ids:
+            return
+        with unavailable():
+            pipeline = self._client.pipeline(transaction=False)
+            for challenge_id in ids:
+                pipeline.zrem(self._keys.due(challenge_bucket(challenge_id)), challenge_id)
+                pipeline.pexpire(self._keys.challenge(challenge_id), self._retention)
+            await pipeline.execute()
+
+    async def forget(self, events: Sequence[BrowsersForget]) -> None:
+        """See `ports.Store.forget`."""
+        if not events:
+            return
+        items = []
+        for event in events:
+            bucket = bucket_of(event.key_hash)
+            user = self._pseudonyms.user(event.identity.tenant, event.subject)
+            mark = self._pseudonyms.event(event.identity)
+            items.append(Item(bucket, (self._keys.remembered(bucket, user),), (mark,)))
+        await self._forget([MARK_LASTS // _MILLISECOND], items)
+
+    async def remembered(self, tenant: str, subject: str) -> dict[str, RememberedBrowser]:
+        """See `ports.Store.remembered`."""
+        bucket, user = self._keys.user(tenant, subject)
+        with unavailable():
+            fields = await self._client.hgetall(self._keys.remembered(bucket, user))
+        return {
+            cast("bytes", name).decode(): _browser(cast("bytes", value))
+            for name, value in fields.items()
+            if name != b"mark"
+        }
+
+
+def _milliseconds(instant: datetime) -> int:
+    return (instant - _EPOCH) // _MILLISECOND
+
+
+def _instant(milliseconds: float) -> datetime:
+    return _EPOCH + timedelta(milliseconds=milliseconds)
+
+
+def _value(browser: RememberedBrowser, until: datetime | None) -> tuple[bytes, int]:
+    """Return what stands in the hash, and its end; the end is also in front, for the script to read."""
+    end = _milliseconds(until or browser.absolute_end)
+    return b"%d:%b" % (end, pack(browser)), end
+
+
+def _browser(value: bytes) -> RememberedBrowser:
+    return unpack_browser(value.partition(b":")[2])

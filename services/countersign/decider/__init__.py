@@ -1,0 +1,1 @@
+"""The decider: login events in, decisions and outcomes out, each exactly one."""

@@ -1,0 +1,220 @@
+"""A batch: read, cut into waves, judged, published.
+
+Law 1: each record ends as one decision or one dead letter. Law 4: this returns only when the broker
+has acknowledged every one of them. An unexpected exception is narrowed down to the events that cause
+it, and those alone become dead letters, up to a limit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from time import perf_counter
+from typing import NamedTuple
+
+import structlog
+
+from countersign.core.errors import Defect, InvalidEventError, UnavailableError
+from countersign.core.login import refuse_from_the_future
+from countersign.decider.channel import BusRecord
+from countersign.decider.judge import Answer, Decided, Forgotten, Judge, Settled
+from countersign.decider.limit import DeadLetterLimit
+from countersign.decider.metrics import Metrics
+from countersign.decider.waves import Entry, cut_into_waves
+from countersign.ports import Clock, Publisher, Store, TenantDirectory
+from countersign.wire.dead_letter import DeadLetter, write_dead_letter
+from countersign.wire.inbound import read_event
+from countersign.wire.results import OutboundRecord, write_result
+
+log = structlog.get_logger(__name__)
+
+
+class Unexpected(NamedTuple):
+    """An event that this program failed on, by a fault of its own."""
+
+    error: Exception
+
+
+class Topics(NamedTuple):
+    """Where the answers go."""
+
+    results: str
+    dead_letters: str
+
+
+class BatchHandler:
+    """Handles batches, one at a time.
+
+    Args:
+        judge: answers the waves.
+        store: is told which outcomes are on the bus.
+        publisher: the way onto the bus.
+        tenants: the tenants' settings.
+        topics: where the answers go.
+        limit: how many unexpected failures become dead letters.
+        metrics: what is counted.
+        clock: the time.
+    """
+
+    def __init__(  # noqa: PLR0913  # everything that a batch passes through
+        self,
+        *,
+        judge: Judge,
+        store: Store,
+        publisher: Publisher,
+        tenants: TenantDirectory,
+        topics: Topics,
+        limit: DeadLetterLimit,
+        metrics: Metrics,
+        clock: Clock,
+    ) -> None:
+        self._judge = judge
+        self._store = store
+        self._publisher = publisher
+        self._tenants = tenants
+        self._topics = topics
+        self._limit = limit
+        self._metrics = metrics
+        self._clock = clock
+
+    async def handle(self, records: Sequence[BusRecord]) -> None:
+        """Answer every record of a batch, and see the answers acknowledged.
+
+        Raises:
+            UnavailableError: the store or the bus is out of reach; handle the batch again.
+            DeadLetterLimitError: too many unexpected failures; take no more events.
+        """
+        started = perf_counter()
+        answers: list[Answer | Unexpected | None] = [None] * len(records)
+        for wave in cut_into_waves(await self._read(records, answers)):
+            for place, answer in await self._judged(wave):
+                answers[place] = answer
+        self._charge(answers, records)
+        outbound = [
+            written
+            for record, answer in zip(records, answers, strict=True)
+            for written in self._written(record, answer)
+        ]
+        await self._publisher.publish(outbound)
+        await self._store.published(
+            [answer.challenge.id for answer in answers if isinstance(answer, Settled)]
+        )
+        self._count(answers, perf_counter() - started)
+
+    async def _read(
+        self, records: Sequence[BusRecord], answers: list[Answer | Unexpected | None]
+    ) -> Iterable[Entry]:
+        """Return the events that can be judged, and answer the others."""
+        now = self._clock()
+        events = []
+        for place, record in enumerate(records):
+            try:
+                event = read_event(record.key, record.value, record.headers)
+                refuse_from_the_future(event.time, now)
+            except InvalidEventError as error:
+                answers[place] = error
+            except Exception as error:  # noqa: BLE001  # one event's failure is not its neighbours'
+                answers[place] = Unexpected(error)
+            else:
+                events.append((place, event))
+                self._metrics.events.labels(type(event).__name__).inc()
+        if any(self._tenants.get(event.identity.tenant) is None for _, event in events):
+            # Settings published a moment ago count: a tenant is unknown only past the topic's end.
+            await self._tenants.catch_up()
+        entries = []
+        for place, event in events:
+            tenant = self._tenants.get(event.identity.tenant)
+            if tenant is None:
+                answers[place] = InvalidEventError(
+                    Defect.UNKNOWN_TENANT,
+                    "there are no settings for this tenant; publish them with"
+                    " `countersign settings apply`, then replay the dead letter",
+                )
+            else:
+                entries.append(Entry(place, event, tenant))
+        return entries
+
+    async def _judged(self, wave: Sequence[Entry]) -> Iterable[tuple[int, Answer | Unexpected]]:
+        try:
+            return await self._judge.answer(wave)
+        except UnavailableError:
+            raise
+        except Exception as error:
+            if len(wave) == 1:
+                log.exception("event_failed_unexpectedly", error_class=type(error).__name__)
+                return [(wave[0].place, Unexpected(error))]
+            # Judging again is safe: what was recorded already stands.
+            log.warning("wave_failed_unexpectedly", error_class=type(error).__name__)
+            return [answer for entry in wave for answer in await self._judged([entry])]
+
+    def _charge(
+        self, answers: Sequence[Answer | Unexpected | None], records: Sequence[BusRecord]
+    ) -> None:
+        failures = [answer for answer in answers if isinstance(answer, Unexpected)]
+        if failures:
+            self._limit.charge(len(failures), self._clock(), failures[-1].error)
+            log.error("dead_letters_of_our_own_making", count=len(failures), of=len(records))
+
+    def _written(
+        self, record: BusRecord, answer: Answer | Unexpected | None
+    ) -> Iterator[OutboundRecord]:
+        match answer:
+            case Decided(event, decision):
+                yield write_result(
+                    self._topics.results,
+                    event.identity,
+                    event.subject,
+                    event.event.client.client_id,
+                    decision,
+                    traceparent=event.traceparent,
+                )
+            case Settled(challenge, outcome):
+                yield write_result(
+                    self._topics.results,
+                    challenge.identity,
+                    challenge.subject,
+                    challenge.client_id,
+                    outcome,
+                    traceparent=challenge.traceparent,
+                )
+            case Forgotten():
+                return
+            case InvalidEventError():
+                yield self._dead_letter(record, answer.defect, answer, answer.detail)
+            case Unexpected(error):
+                detail = "Countersign failed on it; replay it once that is mended"
+                yield self._dead_letter(record, Defect.UNEXPECTED, error, detail)
+            case None:
+                message = "an event went through without an answer"
+                raise AssertionError(message)
+
+    def _dead_letter(
+        self, record: BusRecord, defect: Defect, error: Exception, detail: str
+    ) -> OutboundRecord:
+        letter = DeadLetter(
+            topic=record.topic,
+            partition=record.partition,
+            offset=record.offset,
+            reason=defect,
+            error_class=type(error).__name__,
+            detail=detail,
+            key=record.key,
+            value=record.value,
+            headers=tuple(record.headers),
+        )
+        return write_dead_letter(self._topics.dead_letters, letter)
+
+    def _count(self, answers: Sequence[Answer | Unexpected | None], seconds: float) -> None:
+        self._metrics.batch_seconds.observe(seconds)
+        self._metrics.batch_events.observe(len(answers))
+        for answer in answers:
+            match answer:
+                case Decided(_, decision):
+                    self._metrics.results.labels(decision.type.value, decision.reason.value).inc()
+                case Settled(_, outcome):
+                    self._metrics.results.labels(outcome.type.value, outcome.reason.value).inc()
+                case InvalidEventError():
+                    self._metrics.dead_letters.labels(answer.defect.value).inc()
+                case Unexpected():
+                    self._metrics.dead_letters.labels(Defect.UNEXPECTED.value).inc()
+                case _:
+                    pass

@@ -1,0 +1,222 @@
+"""The decider's composition root: everything is built here, started in order, and stopped in order.
+
+Faust owns the app, the agent and their supervision, without its own Kafka consumer and producer,
+which lose events (docs/adr/0001). The source of events and the way back are ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+
+import faust
+import stamina
+import structlog
+from aiokafka import AIOKafkaConsumer
+from faust.app.base import BootStrategy
+
+from countersign.adapters.kafka.configured import kafka_connection
+from countersign.adapters.kafka.publisher import KafkaPublisher
+from countersign.adapters.kafka.tenant_settings import TenantSettingsReader
+from countersign.adapters.redis.connection import connect_redis
+from countersign.adapters.redis.store import RedisStore
+from countersign.core.errors import StoreUnavailableError
+from countersign.core.identity import Pseudonyms
+from countersign.decider.agent import BatchHandler, Topics
+from countersign.decider.channel import Batch, BatchChannel
+from countersign.decider.judge import Judge
+from countersign.decider.limit import DeadLetterLimit
+from countersign.decider.metrics import Metrics
+from countersign.decider.probe import Probe
+from countersign.decider.readiness import Readiness
+from countersign.decider.source import Source
+from countersign.logs import quiet_libraries
+from countersign.ports import Publisher, Store, TenantDirectory
+from countersign.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+class Boot(BootStrategy):
+    """Faust without its own Kafka clients and web server."""
+
+    enable_kafka_consumer = False
+    enable_kafka_producer = False
+    enable_web = False
+
+
+class DeciderApp(faust.App):
+    """The Faust app that the agent lives in."""
+
+    BootStrategy = Boot
+
+
+def utc_now() -> datetime:
+    """Return the time: the one place where this process reads it."""
+    return datetime.now(UTC)
+
+
+class Decider:
+    """A decider, put together and not yet started.
+
+    Args:
+        settings: the process's settings.
+        store: what is remembered.
+        publisher: the way onto the bus.
+        tenants: the tenants' settings.
+        readiness: what is still lacking.
+        metrics: what is counted.
+    """
+
+    def __init__(  # the parts that tests replace
+        self,
+        settings: Settings,
+        *,
+        store: Store,
+        publisher: Publisher,
+        tenants: TenantDirectory,
+        readiness: Readiness,
+        metrics: Metrics,
+    ) -> None:
+        handler = BatchHandler(
+            judge=Judge(
+                store,
+                Pseudonyms(settings.identifier_key_bytes()),
+                public_url=settings.public_url,
+                clock=utc_now,
+            ),
+            store=store,
+            publisher=publisher,
+            tenants=tenants,
+            topics=Topics(settings.mfa_results_topic, settings.dead_letters_topic),
+            limit=DeadLetterLimit(settings.dead_letter_limit, settings.dead_letter_window),
+            metrics=metrics,
+            clock=utc_now,
+        )
+        self.app = DeciderApp(settings.group_id, broker="kafka://", store="memory://")
+        self.channel = BatchChannel(self.app)
+        self.source = Source(
+            channel=self.channel,
+            make_consumer=lambda: consumer(settings),
+            topic=settings.login_events_topic,
+            batch_size=settings.batch_size,
+            drain=settings.drain_timeout,
+            readiness=readiness,
+            metrics=metrics,
+        )
+
+        async def decide(batches: faust.StreamT[Batch]) -> None:
+            async for batch in batches:
+                await batch.run(handler.handle)
+
+        self.app.agent(self.channel, name="decide")(decide)
+
+    async def start(self) -> None:
+        """Start the agent, then the source."""
+        await self.app.start()
+        quiet_libraries()
+        await self.source.start()
+
+    async def stop(self) -> None:
+        """Finish the batch in hand, leave the group, then stop the agent."""
+        await self.source.leave()
+        await self.source.stop()
+        await self.app.stop()
+
+
+def consumer(settings: Settings) -> AIOKafkaConsumer:
+    """Return a consumer of the login events, not started; offsets are committed by the source."""
+    session = settings.kafka_session_timeout.total_seconds()
+    return AIOKafkaConsumer(
+        **kafka_connection(settings).arguments(),
+        group_id=settings.group_id,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        session_timeout_ms=int(session * 1000),
+        # A member hears of a rebalance with its next heartbeat, and the group waits for all.
+        heartbeat_interval_ms=int(min(session / 5, 0.5) * 1000),
+        metadata_max_age_ms=30_000,
+    )
+
+
+async def serve(settings: Settings) -> int:
+    """Run a decider until SIGTERM or SIGINT; return the process's exit status.
+
+    Raises:
+        SettingsError: the settings can't work; nothing was taken.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    readiness = Readiness("store", "tenant-settings", "events")
+    metrics = Metrics()
+    async with AsyncExitStack() as stack:
+        probe = Probe(
+            readiness, metrics.registry, host=settings.probe_host, port=settings.probe_port
+        )
+        await probe.start()
+        stack.push_async_callback(probe.stop)
+        log.info("starting", probe_port=probe.port)
+
+        starting = asyncio.create_task(_started(settings, readiness, metrics, stack))
+        stopping = asyncio.create_task(stop.wait())
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            starting.cancel()
+            await asyncio.wait({starting})
+            return 0
+        decider = starting.result()
+        ended = asyncio.create_task(decider.source.ended.wait())
+        await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not stop.is_set():
+            # The reason is in the log and in /ready; going on would only hide it from people.
+            await stop.wait()
+        log.info("stopping")
+    return 1 if decider.source.failure is not None else 0
+
+
+async def _started(
+    settings: Settings, readiness: Readiness, metrics: Metrics, stack: AsyncExitStack
+) -> Decider:
+    """Start a decider; wait for Redis and Kafka as long as it takes."""
+    client = connect_redis(settings)
+    stack.push_async_callback(client.aclose)
+    store = RedisStore(
+        client,
+        Pseudonyms(settings.identifier_key_bytes()),
+        dedupe_window=settings.dedupe_window,
+        retention=settings.challenge_retention,
+    )
+    async for attempt in stamina.retry_context(
+        on=StoreUnavailableError, attempts=None, timeout=None, wait_initial=0.2, wait_max=5.0
+    ):
+        with attempt:
+            if attempt.num > 1:
+                readiness.lacks("store", "waiting for Redis")
+                log.warning("waiting_for_redis", attempt=attempt.num)
+            await store.verify()
+    readiness.has("store")
+
+    connection = kafka_connection(settings)
+    tenants = TenantSettingsReader(connection, settings.tenant_settings_topic)
+    readiness.lacks("tenant-settings", "reading the topic to its end")
+    await tenants.start()
+    stack.push_async_callback(tenants.stop)
+    readiness.has("tenant-settings")
+
+    publisher = KafkaPublisher(connection)
+    stack.push_async_callback(publisher.close)
+    decider = Decider(
+        settings,
+        store=store,
+        publisher=publisher,
+        tenants=tenants,
+        readiness=readiness,
+        metrics=metrics,
+    )
+    await decider.start()
+    stack.push_async_callback(decider.stop)
+    return decider

@@ -1,0 +1,228 @@
+"""One wave: facts, decide, record; returns settled; browsers forgotten.
+
+The law of this file: what is published is what the store says stands, never what was merely decided
+(law 2), and a return is settled by a compare-and-set that is tried until it holds (law 5).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from countersign.core import remember
+from countersign.core.challenge import Challenge, come_back, earns_remembering
+from countersign.core.decision import decide
+from countersign.core.effect import NO_EFFECT
+from countersign.core.errors import Defect, InvalidEventError
+from countersign.core.identity import Pseudonyms, bucket_of
+from countersign.core.login import BrowsersForget, LoginAttempted, LoginReturned
+from countersign.core.remember import RememberedBrowser
+from countersign.core.result import ChallengeLink, Decision, Outcome, Reason, to_milliseconds
+from countersign.core.tenant import TenantSettings
+from countersign.decider.waves import Entry
+from countersign.ports import Change, Clock, Recording, Standing, Store
+
+
+class Decided(NamedTuple):
+    """A login event's decision, as it stands."""
+
+    event: LoginAttempted
+    decision: Decision
+
+
+class Settled(NamedTuple):
+    """A challenge's outcome, as it stands."""
+
+    challenge: Challenge
+    outcome: Outcome
+
+
+class Forgotten(NamedTuple):
+    """A user's browsers are forgotten; nothing is published for it."""
+
+    event: BrowsersForget
+
+
+Answer = Decided | Settled | Forgotten | InvalidEventError
+
+
+class _Attempt(NamedTuple):
+    place: int
+    event: LoginAttempted
+    tenant: TenantSettings
+
+
+class _Return(NamedTuple):
+    place: int
+    event: LoginReturned
+    tenant: TenantSettings
+
+
+class Judge:
+    """Answers waves of events.
+
+    Args:
+        store: what is remembered.
+        pseudonyms: the keyed hashes of the deployment.
+        public_url: what the challenges' URLs start with.
+        clock: the time.
+    """
+
+    def __init__(
+        self, store: Store, pseudonyms: Pseudonyms, *, public_url: str, clock: Clock
+    ) -> None:
+        self._store = store
+        self._pseudonyms = pseudonyms
+        self._public_url = public_url.rstrip("/")
+        self._clock = clock
+
+    async def answer(self, wave: Sequence[Entry]) -> Iterable[tuple[int, Answer]]:
+        """Answer each event of a wave.
+
+        Args:
+            wave: at most one event of a user.
+
+        Returns:
+            An answer for each place.
+
+        Raises:
+            StoreUnavailableError: some events have no answer; answer them all again.
+        """
+        attempts: list[_Attempt] = []
+        returns: list[_Return] = []
+        forgets: list[tuple[int, BrowsersForget]] = []
+        for place, event, tenant in wave:
+            match event:
+                case LoginAttempted():
+                    attempts.append(_Attempt(place, event, tenant))
+                case LoginReturned():
+                    returns.append(_Return(place, event, tenant))
+                case BrowsersForget():
+                    forgets.append((place, event))
+                case _:
+                    raise AssertionError(event)
+        now = to_milliseconds(self._clock())
+        decided, settled, _ = await asyncio.gather(
+            self._decide(attempts, now),
+            self._settle(returns, now),
+            self._store.forget([event for _, event in forgets]),
+        )
+        return [*decided, *settled, *((place, Forgotten(event)) for place, event in forgets)]
+
+    async def _decide(
+        self, attempts: Sequence[_Attempt], now: datetime
+    ) -> list[tuple[int, Answer]]:
+        answers: list[tuple[int, Answer]] = []
+        undecided: list[_Attempt] = []
+        recordings: list[Recording] = []
+        known = await self._store.facts([attempt.event for attempt in attempts])
+        for attempt, standing in zip(attempts, known, strict=True):
+            if standing.conflict:
+                answers.append((attempt.place, _conflict()))
+            elif standing.decided is not None:
+                answers.append((attempt.place, Decided(attempt.event, standing.decided)))
+            else:
+                undecided.append(attempt)
+                recordings.append(self._recording(attempt, standing, now))
+        recorded = await self._store.record(recordings)
+        answers += [
+            (attempt.place, Decided(attempt.event, decision))
+            for attempt, decision in zip(undecided, recorded, strict=True)
+        ]
+        return answers
+
+    def _recording(self, attempt: _Attempt, standing: Standing, now: datetime) -> Recording:
+        event, tenant = attempt.event, attempt.tenant
+        challenge_id = self._pseudonyms.challenge(event.identity, bucket_of(event.key_hash))
+        link = ChallengeLink(challenge_id, f"{self._public_url}/c/{challenge_id}")
+        # Tenant code has its place here: its effect is the third argument.
+        decision = decide(event, tenant, NO_EFFECT, standing.facts, now, link)
+        if decision.challenge is not None:
+            return Recording(
+                event=event,
+                decision=decision,
+                challenge=self._challenge(event, decision),
+                budget=tenant.push_budget,
+            )
+        browser = standing.facts.remembered
+        if decision.reason is Reason.REMEMBERED_BROWSER and browser is not None:
+            renewed = remember.renewed(browser, now)
+            until = remember.ends_at(renewed, tenant.remember)
+            return Recording(event=event, decision=decision, renewed=renewed, renewed_until=until)
+        return Recording(event=event, decision=decision)
+
+    def _challenge(self, event: LoginAttempted, decision: Decision) -> Challenge:
+        assert decision.challenge is not None  # noqa: S101  # the caller has looked
+        assert decision.challenge_expires_at is not None  # noqa: S101  # it comes with the challenge
+        browser = event.event.login.browser_id if decision.may_remember else None
+        tenant = event.identity.tenant
+        return Challenge(
+            id=decision.challenge.id,
+            identity=event.identity,
+            subject=event.subject,
+            client_id=event.event.client.client_id,
+            created_at=decision.decided_at,
+            deadline=decision.challenge_expires_at,
+            settings_version=decision.settings_version,
+            browser=self._pseudonyms.browser(tenant, event.subject, browser) if browser else None,
+            traceparent=event.traceparent,
+        )
+
+    async def _settle(self, returns: Sequence[_Return], now: datetime) -> list[tuple[int, Answer]]:
+        answers: list[tuple[int, Answer]] = []
+        open_returns = list(returns)
+        while open_returns:
+            ids = [self._challenge_id(back.event) for back in open_returns]
+            challenges = await self._store.challenges(ids)
+            contested: list[_Return] = []
+            changes: list[Change] = []
+            for back, challenge in zip(open_returns, challenges, strict=True):
+                if challenge is None or challenge.subject != back.event.subject:
+                    answers.append((back.place, _unknown_challenge()))
+                elif challenge.outcome is not None:
+                    answers.append((back.place, Settled(challenge, challenge.outcome)))
+                else:
+                    contested.append(back)
+                    changes.append(self._change(back, challenge, now))
+            stored = await self._store.settle(changes)
+            open_returns = []
+            for back, change, held in zip(contested, changes, stored, strict=True):
+                moved = change.challenge
+                assert moved.outcome is not None  # noqa: S101  # a return always ends a challenge
+                if held:
+                    answers.append((back.place, Settled(moved, moved.outcome)))
+                else:
+                    open_returns.append(back)
+        return answers
+
+    def _challenge_id(self, event: LoginReturned) -> str:
+        return self._pseudonyms.challenge(event.login, bucket_of(event.key_hash))
+
+    def _change(self, back: _Return, challenge: Challenge, now: datetime) -> Change:
+        code_hash = self._pseudonyms.code(challenge.id, back.event.code)
+        moved = come_back(challenge, code_hash, now)
+        if not earns_remembering(moved):
+            return Change(challenge=moved)
+        limits = back.tenant.remember
+        browser: RememberedBrowser = remember.remembered(challenge.id, limits, now)
+        return Change(
+            challenge=moved, remember=browser, remember_until=remember.ends_at(browser, limits)
+        )
+
+
+def _conflict() -> InvalidEventError:
+    return InvalidEventError(
+        Defect.CONFLICT,
+        "another event came first under the same source and id, and its decision stands;"
+        " give each login an id of its own",
+    )
+
+
+def _unknown_challenge() -> InvalidEventError:
+    return InvalidEventError(
+        Defect.UNKNOWN_CHALLENGE,
+        "event_id names no challenge of this user from this source; send the login event's id, with"
+        " the same source and user, before the challenge is gone",
+    )
