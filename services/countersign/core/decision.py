@@ -60,7 +60,7 @@ def _allow(reason: Reason) -> Callable[[Case, list[str]], Decision]:
 
 def _delegate(case: Case, trace: list[str]) -> Decision:
     ruled = _ruled(case, ResultType.LOGIN_DELEGATED, Reason.MFA_DUE, trace)
-    provider = case.provider
+    provider = case.provider()
     return msgspec.structs.replace(ruled, provider=provider.value if provider else None)
 
 
@@ -78,7 +78,7 @@ def _challenge(case: Case, trace: list[str]) -> Decision:
         trace=tuple(trace),
         challenge=case.link,
         challenge_expires_at=deadline,
-        may_remember=case.browser_may_count and case.data.login.browser_id is not None,
+        may_remember=case.browser_may_count() and case.data.login.browser_id is not None,
     )
 
 
@@ -86,30 +86,29 @@ _SPEAK = None
 
 # fmt: off
 TABLE: tuple[_Row, ...] = (
-    #    the rule                    speaks when                        and says
-    _Row("login-expired",            lambda c: c.expired,               _deny(Reason.LOGIN_EXPIRED)),
-    _Row("action-denied",            lambda c: c.action_denied,         _deny(Reason.ACTION_DENIED)),
-    _Row("action-failed",            lambda c: c.action_failed,         _deny(Reason.ACTION_ERROR)),
+    #    the rule                    speaks when                    and says
+    _Row("login-expired",            Case.expired,                  _deny(Reason.LOGIN_EXPIRED)),
+    _Row("action-denied",            Case.action_denied,            _deny(Reason.ACTION_DENIED)),
+    _Row("action-failed",            Case.action_failed,            _deny(Reason.ACTION_ERROR)),
 
-    _Row("step-up-acr",              lambda c: c.acr_asks,              _SPEAK),
-    _Row("step-up-max-age",          lambda c: c.max_age_asks,          _SPEAK),
-    _Row("action-asks",              lambda c: c.action_asks,           _SPEAK),
-    _Row("action-suppresses",        lambda c: c.action_suppresses,     _SPEAK),
-    _Row("policy-all-applications",  lambda c: c.all_applications,      _SPEAK),
-    _Row("policy-low-confidence",    lambda c: c.low_confidence,        _SPEAK),
-    _Row("mfa-not-due",              lambda c: not c.due,               _allow(Reason.MFA_NOT_DUE)),
+    _Row("step-up-acr",              lambda c: c.acr_asks,          _SPEAK),
+    _Row("step-up-max-age",          lambda c: c.max_age_asks,      _SPEAK),
+    _Row("action-asks",              lambda c: c.action_asks,       _SPEAK),
+    _Row("action-suppresses",        Case.action_suppresses,        _SPEAK),
+    _Row("policy-all-applications",  lambda c: c.all_applications,  _SPEAK),
+    _Row("policy-low-confidence",    lambda c: c.low_confidence,    _SPEAK),
+    _Row("mfa-not-due",              Case.not_due,                  _allow(Reason.MFA_NOT_DUE)),
 
-    _Row("no-usable-factor",         lambda c: c.provider is None,      _deny(Reason.NO_USABLE_FACTOR)),
-    _Row("other-provider",           lambda c: c.delegated,             _delegate),
+    _Row("no-usable-factor",         Case.no_provider,              _deny(Reason.NO_USABLE_FACTOR)),
+    _Row("other-provider",           Case.delegated,                _delegate),
 
-    _Row("browser-ignored",          lambda c: c.browser_ignored,       _SPEAK),
-    _Row("remembered-browser",       lambda c: c.browser_known
-                                         and not c.browser_ignored,     _allow(Reason.REMEMBERED_BROWSER)),
+    _Row("browser-ignored",          Case.browser_ignored,          _SPEAK),
+    _Row("remembered-browser",       Case.browser_counts,           _allow(Reason.REMEMBERED_BROWSER)),
 
-    _Row("duo-username-missing",     lambda c: c.nameless,              _deny(Reason.DUO_USERNAME_MISSING)),
-    _Row("return-url-not-allowed",   lambda c: c.return_url_refused,    _deny(Reason.RETURN_URL_NOT_ALLOWED)),
-    _Row("push-budget-spent",        lambda c: c.budget_spent,          _deny(Reason.PUSH_BUDGET_SPENT)),
-    _Row("duo-challenge",            lambda _: True,                    _challenge),
+    _Row("duo-username-missing",     Case.nameless,                 _deny(Reason.DUO_USERNAME_MISSING)),
+    _Row("return-url-not-allowed",   Case.return_url_refused,       _deny(Reason.RETURN_URL_NOT_ALLOWED)),
+    _Row("push-budget-spent",        Case.budget_spent,             _deny(Reason.PUSH_BUDGET_SPENT)),
+    _Row("duo-challenge",            lambda _: True,                _challenge),
 )
 # fmt: on
 

@@ -12,6 +12,7 @@ import struct
 import uuid
 from base64 import urlsafe_b64encode
 from enum import StrEnum
+from functools import lru_cache, partial
 
 import msgspec
 
@@ -21,9 +22,16 @@ BUCKETS = 256
 MIN_KEY_BYTES = 32
 _MAX_KEY_BYTES = 64  # BLAKE2b's own limit (RFC 7693, section 2.1)
 
-_RESULT_NAMESPACE = uuid.UUID("6f1d4c86-8f0d-5c1c-9a57-3d0d4a3f6f5e")
+RESULT_NAMESPACE = uuid.UUID("6f1d4c86-8f0d-5c1c-9a57-3d0d4a3f6f5e")
+"""The namespace of the results' ids, for whoever wants to work one out."""
+
+_NAMESPACE_BYTES = RESULT_NAMESPACE.bytes
+_UUID_MASK = ~((0xF << 76) | (0x3 << 62))
+_UUID5 = (0x5 << 76) | (0x2 << 62)
 
 _WORD = struct.Struct("<I")
+# A pure function's answers for the keys of a few batches: an event asks for each several times.
+_REMEMBERED_HASHES = 16_384
 _MASK = 0xFFFFFFFF
 _M = 0x5BD1E995
 
@@ -48,12 +56,13 @@ def user_key(tenant: str, subject: str) -> bytes:
     return f"{tenant}:{subject}".encode()
 
 
+@lru_cache(maxsize=_REMEMBERED_HASHES)
 def murmur2(data: bytes) -> int:
     """Return Kafka's 32-bit murmur2 of `data`, unsigned.
 
     The same function as the Java client's `Utils.murmur2` (Apache Kafka, clients), so a bucket and
     a partition of one key nest. Here in one pass over the unpacked words, since it runs for every
-    event.
+    event, once when it comes and once when its result goes.
     """
     length = len(data)
     h = (0x9747B28C ^ length) & _MASK
@@ -84,7 +93,11 @@ def result_id(identity: EventIdentity, stage: Stage) -> str:
     The name is the four parts joined by line feeds, which none of them can hold.
     """
     name = f"{identity.tenant}\n{identity.source}\n{identity.event_id}\n{stage.value}"
-    return str(uuid.uuid5(_RESULT_NAMESPACE, name))
+    # As `uuid.uuid5`, but without its object: version 5 and the variant go into the SHA-1 by hand.
+    digest = hashlib.sha1(_NAMESPACE_BYTES + name.encode(), usedforsecurity=False).digest()
+    bits = int.from_bytes(digest[:16], "big") & _UUID_MASK | _UUID5
+    text = f"{bits:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 class Pseudonyms:
@@ -103,35 +116,39 @@ class Pseudonyms:
             message = f"the identifier key has {len(key)} bytes; give it 32 to 64 random bytes"
             raise ValueError(message)
         # A keyed state is made once a kind and copied for each value: that costs half of a new one.
-        self._event = _keyed(key, b"event")
-        self._user = _keyed(key, b"user")
-        self._browser = _keyed(key, b"browser")
-        self._challenge = _keyed(key, b"challenge")
-        self._code = _keyed(key, b"code")
+        # The latest hashes are kept, since one event asks for each of its own several times.
+        keep = lru_cache(maxsize=_REMEMBERED_HASHES)
+        event, user, browser, code = (
+            hashlib.blake2b(key=key, digest_size=16, person=kind)
+            for kind in (b"event", b"user", b"browser", b"code")
+        )
+        self._event = keep(partial(_hash, event))
+        self._user = keep(partial(_hash, user))
+        self._browser = keep(partial(_hash, browser))
+        self._code = partial(_hash, code)
 
     def event(self, identity: EventIdentity) -> str:
         """Return what stands for a login event in a key."""
-        return _hash(self._event, identity.tenant, identity.source, identity.event_id)
+        return self._event(identity.tenant, identity.source, identity.event_id)
 
     def user(self, tenant: str, subject: str) -> str:
         """Return what stands for a user in a key."""
-        return _hash(self._user, tenant, subject)
+        return self._user(tenant, subject)
 
     def browser(self, tenant: str, subject: str, browser_id: str) -> str:
         """Return what stands for a user's browser; another user's same browser has another hash."""
-        return _hash(self._browser, tenant, subject, browser_id)
+        return self._browser(tenant, subject, browser_id)
 
     def challenge(self, identity: EventIdentity, bucket: int) -> str:
-        """Return the challenge id of an event: its user's bucket in hex, then the hash.
+        """Return the challenge id of an event: its user's bucket in hex, then the event's hash.
 
         The same event has the same challenge (law 2), and without the key nobody can guess it.
         """
-        parts = (identity.tenant, identity.source, identity.event_id)
-        return f"{bucket:02x}{_hash(self._challenge, *parts)}"
+        return f"{bucket:02x}{self.event(identity)}"
 
     def code(self, challenge_id: str, code: str) -> str:
         """Return what is kept of a one-time return code, bound to its challenge (law 9)."""
-        return _hash(self._code, challenge_id, code)
+        return self._code(challenge_id, code)
 
 
 def challenge_bucket(challenge_id: str) -> int:
@@ -148,10 +165,6 @@ def challenge_bucket(challenge_id: str) -> int:
 
 # int() alone would also take a sign, a space and other scripts' digits.
 _CHALLENGE_ID = re.compile(r"[0-9a-f]{2}[A-Za-z0-9_-]{22}")
-
-
-def _keyed(key: bytes, kind: bytes) -> hashlib.blake2b:
-    return hashlib.blake2b(key=key, digest_size=16, person=kind)
 
 
 def _hash(keyed: hashlib.blake2b, *parts: str) -> str:

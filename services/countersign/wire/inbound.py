@@ -241,6 +241,9 @@ def _common(
     }
 
 
+_DIGEST = hashlib.blake2b(digest_size=16)
+
+
 def _digest(kind: str, time: datetime, key: bytes, data: bytes) -> bytes:
     state = hashlib.blake2b(f"{kind}\n{time.isoformat()}\n{len(key)}\n".encode(), digest_size=16)
     state.update(key)
