@@ -54,6 +54,8 @@ class Recording(msgspec.Struct, frozen=True, kw_only=True):
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """A challenge's next value, stored only if the one before it still stands.
 
+    The one before it has to be a value that was read, or whose storing was confirmed.
+
     Attributes:
         challenge: the next value; its revision is one higher than that of the value it follows.
         remember: the browser to remember with it, if it earned that.

@@ -7,6 +7,7 @@ it, and those alone become dead letters, up to a limit.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from time import perf_counter
 from typing import NamedTuple
@@ -116,10 +117,11 @@ class BatchHandler:
                 answers[place] = Unexpected(error)
             else:
                 events.append((place, event))
-                self._metrics.events.labels(type(event).__name__).inc()
         if any(self._tenants.get(event.identity.tenant) is None for _, event in events):
             # Settings published a moment ago count: a tenant is unknown only past the topic's end.
             await self._tenants.catch_up()
+        for kind, count in Counter(type(event).__name__ for _, event in events).items():
+            self._metrics.events.labels(kind).inc(count)
         entries = []
         for place, event in events:
             tenant = self._tenants.get(event.identity.tenant)
@@ -206,15 +208,19 @@ class BatchHandler:
     def _count(self, answers: Sequence[Answer | Unexpected | None], seconds: float) -> None:
         self._metrics.batch_seconds.observe(seconds)
         self._metrics.batch_events.observe(len(answers))
+        results: Counter[tuple[str, str]] = Counter()
+        dead_letters: Counter[str] = Counter()
         for answer in answers:
             match answer:
-                case Decided(_, decision):
-                    self._metrics.results.labels(decision.type.value, decision.reason.value).inc()
-                case Settled(_, outcome):
-                    self._metrics.results.labels(outcome.type.value, outcome.reason.value).inc()
+                case Decided(_, ruling) | Settled(_, ruling):
+                    results[ruling.type.value, ruling.reason.value] += 1
                 case InvalidEventError():
-                    self._metrics.dead_letters.labels(answer.defect.value).inc()
+                    dead_letters[answer.defect.value] += 1
                 case Unexpected():
-                    self._metrics.dead_letters.labels(Defect.UNEXPECTED.value).inc()
+                    dead_letters[Defect.UNEXPECTED.value] += 1
                 case _:
                     pass
+        for (kind, reason), count in results.items():
+            self._metrics.results.labels(kind, reason).inc(count)
+        for reason, count in dead_letters.items():
+            self._metrics.dead_letters.labels(reason).inc(count)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final, TypeAlias
 
-from redis.asyncio import Redis, RedisCluster
+from redis.asyncio import Connection, Redis, RedisCluster, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
+from redis.connection import HiredisRespSerializer
 
 from countersign.settings import Settings
 
@@ -46,4 +47,35 @@ def connect_redis(settings: Settings) -> RedisClient:
     arguments.update({name: str(path) for name, path in files.items() if path is not None})
     if settings.redis_cluster:
         return RedisCluster.from_url(settings.redis_url, **arguments)
-    return Redis.from_url(settings.redis_url, **arguments)
+    client = Redis.from_url(settings.redis_url, **arguments)
+    pool = client.connection_pool
+    pool.connection_class = _PACKED.get(pool.connection_class, pool.connection_class)
+    return client
+
+
+class _Packed:
+    """Packs commands in C, as redis-py's synchronous connections do and its asynchronous ones don't.
+
+    A wave's script call has thousands of arguments, and packing them in Python cost more than all of
+    the deciding.
+    """
+
+    _packer = HiredisRespSerializer()
+
+    def pack_command(self, *args: Any) -> list[bytes]:  # noqa: ANN401  # redis-py's own signature
+        packed: list[bytes] = self._packer.pack(*args)
+        return packed
+
+
+class _PackedConnection(_Packed, Connection):
+    """A connection that packs in C."""
+
+
+class _PackedTlsConnection(_Packed, SSLConnection):
+    """A connection over TLS that packs in C."""
+
+
+_PACKED: Final[dict[type[Any], type[Any]]] = {
+    Connection: _PackedConnection,
+    SSLConnection: _PackedTlsConnection,
+}

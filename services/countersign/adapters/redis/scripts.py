@@ -40,13 +40,16 @@ _NOT_NOW = (
     "max number of clients",
 )
 
+# Each call under way has a connection of its own; a wave can fall into every bucket.
+_CALLS_AT_ONCE = 16
+
 
 class Item(NamedTuple):
     """One item's share of a script's call.
 
     Attributes:
         bucket: where its keys lie.
-        keys: its keys, as many for every item of a call.
+        keys: its keys, all of that bucket.
         args: its arguments.
     """
 
@@ -90,9 +93,13 @@ class Script:
         places: dict[int, list[int]] = defaultdict(list)
         for place, item in enumerate(items):
             places[item.bucket].append(place)
-        replies = await asyncio.gather(
-            *(self._run(fixed, [items[p] for p in group]) for group in places.values())
-        )
+        room = asyncio.Semaphore(_CALLS_AT_ONCE)
+
+        async def run(group: Sequence[int]) -> list[Any]:
+            async with room:
+                return await self._run(fixed, [items[place] for place in group])
+
+        replies = await asyncio.gather(*map(run, places.values()))
         n = self._answers
         answers: list[Any] = [None] * (n * len(items))
         for group, reply in zip(places.values(), replies, strict=True):
@@ -105,10 +112,10 @@ class Script:
         args = [arg for item in items for arg in item.args]
         with unavailable():
             try:
-                reply = await self._client.evalsha(self._sha, len(keys), *keys, *fixed, *args)  # type: ignore[misc]  # redis-py types one call for its sync and async clients
+                reply = await self._client.evalsha(self._sha, len(keys), *keys, *fixed, *args)
             except exceptions.NoScriptError:
                 # A restarted or newly joined server has none of our scripts.
-                reply = await self._client.eval(self._text, len(keys), *keys, *fixed, *args)  # type: ignore[misc]  # as above
+                reply = await self._client.eval(self._text, len(keys), *keys, *fixed, *args)
         return reply  # type: ignore[no-any-return]  # what it is, the script says
 
 

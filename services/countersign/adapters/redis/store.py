@@ -65,6 +65,7 @@ class RedisStore:
         self._identify = Script(client, "identify")
         self._facts = Script(client, "facts", answers=3)
         self._record = Script(client, "record")
+        self._challenges = Script(client, "challenges")
         self._settle = Script(client, "settle")
         self._forget = Script(client, "forget")
 
@@ -151,48 +152,43 @@ class RedisStore:
     def _recording(self, recording: Recording) -> Item:
         event, decision = recording.event, recording.decision
         bucket = bucket_of(event.key_hash)
-        user = self._pseudonyms.user(event.identity.tenant, event.subject)
+        decided = self._keys.decided(bucket, event.identity)
+        record = pack(decision)
         challenge, budget, renewed = recording.challenge, recording.budget, recording.renewed
-        args: list[str | bytes | int] = [pack(decision)]
-        challenge_key = ""
+        if challenge is None and renewed is None:
+            return Item(bucket, (decided,), (record, "plain"))
+        tenant, subject = event.identity.tenant, event.subject
+        user = self._pseudonyms.user(tenant, subject)
+        remembered = self._keys.remembered(bucket, user)
         if challenge is not None and budget is not None:
-            challenge_key = self._keys.challenge(challenge.id)
-            args += [
-                "challenge",
+            keys = (
+                decided,
+                remembered,
+                self._keys.budget(bucket, user),
+                self._keys.challenge(challenge.id),
+                self._keys.due(bucket),
+            )
+            opening = (
                 challenge.id,
                 pack(challenge),
                 _milliseconds(challenge.deadline),
                 budget.prompts,
                 budget.window // _MILLISECOND,
                 pack(denied_for_budget(decision)),
-            ]
-        elif renewed is not None:
-            browser = event.event.login.browser_id or ""
-            name = self._pseudonyms.browser(event.identity.tenant, event.subject, browser)
-            args += ["renewed", name, *_value(renewed, recording.renewed_until)]
-        else:
-            args.append("plain")
-        due = self._keys.due(bucket)
-        return Item(
-            bucket,
-            (
-                self._keys.decided(bucket, event.identity),
-                self._keys.remembered(bucket, user),
-                self._keys.budget(bucket, user),
-                # A script may be given only keys of its slot, so one that isn't used is one that is.
-                challenge_key or due,
-                due,
-            ),
-            args,
-        )
+            )
+            return Item(bucket, keys, (record, "challenge", *opening))
+        assert renewed is not None  # noqa: S101  # neither a challenge nor plain
+        browser = self._pseudonyms.browser(tenant, subject, event.event.login.browser_id or "")
+        value = _value(renewed, recording.renewed_until)
+        return Item(bucket, (decided, remembered), (record, "renewed", browser, *value))
 
     async def challenges(self, ids: Sequence[str]) -> list[Challenge | None]:
         """See `ports.Store.challenges`."""
-        with unavailable():
-            records = await asyncio.gather(
-                *(self._client.hget(self._keys.challenge(i), "record") for i in ids)
-            )
-        return [unpack_challenge(cast("bytes", record)) if record else None for record in records]
+        if not ids:
+            return []
+        items = [Item(challenge_bucket(i), (self._keys.challenge(i),), ()) for i in ids]
+        records = await self._challenges([], items)
+        return [unpack_challenge(record) if record else None for record in records]
 
     async def settle(self, changes: Sequence[Change]) -> list[bool]:
         """See `ports.Store.settle`."""

@@ -10,6 +10,13 @@ local function take(n)
   return unpack(ARGV, at - n, at - 1)
 end
 
+-- Keeps the key at least until then. In spans, not instants: this server's clock may be another.
+local function keep_until(key, ends)
+  if ends - now > redis.call('PTTL', key) then
+    redis.call('PEXPIRE', key, ends - now)
+  end
+end
+
 local function ends_of(value)
   return tonumber(string.match(value, '^(%d+):'))
 end
@@ -51,9 +58,7 @@ for i = 1, #KEYS / 2 do
       redis.call('HDEL', remembered, browser)
       make_room(remembered)
       redis.call('HSET', remembered, browser, value)
-      if tonumber(ends) > redis.call('PEXPIRETIME', remembered) then
-        redis.call('PEXPIREAT', remembered, ends)
-      end
+      keep_until(remembered, ends)
     end
   end
 end
