@@ -52,6 +52,11 @@ class DeciderApp(faust.App):
 
     BootStrategy = Boot
 
+    async def on_stop(self) -> None:
+        """Stop, and close the event loop of the consumer that Faust makes and never starts."""
+        await super().on_stop()
+        self.consumer._thread.thread_loop.close()  # type: ignore[attr-defined]  # noqa: SLF001  # Faust has no other way to it
+
 
 def utc_now() -> datetime:
     """Return the time: the one place where this process reads it."""

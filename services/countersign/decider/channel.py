@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+import faust
 from faust.channels import Channel
 from mode.utils.queues import FlowControlEvent, ThrowableQueue
 
@@ -74,8 +75,12 @@ class BatchChannel(Channel[Batch]):
     """A Faust channel with one queue, of one batch, for whoever iterates over it."""
 
     def __init__(
-        self, app: Any, *, queue: ThrowableQueue[Batch] | None = None, **kwargs: Any
-    ) -> None:  # Faust's own signature
+        self,
+        app: faust.App,
+        *,
+        queue: ThrowableQueue[Batch] | None = None,
+        **kwargs: Any,  # noqa: ANN401  # what Faust hands on to its clones
+    ) -> None:
         if queue is None:
             queue = ThrowableQueue(
                 maxsize=1, flow_control=FlowControlEvent(initially_suspended=False)
