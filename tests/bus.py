@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -24,6 +24,7 @@ from countersign.adapters.redis.connection import connect_redis
 from countersign.adapters.redis.store import RedisStore
 from countersign.core.challenge import Proof, State, claim, prove
 from countersign.core.identity import Pseudonyms, murmur2
+from countersign.core.login import LoginAttempted
 from countersign.core.result import Assurance
 from countersign.core.tenant import TenantSettings
 from countersign.decider.app import Decider
@@ -32,6 +33,7 @@ from countersign.decider.readiness import Readiness
 from countersign.ports import Change, Publisher, Store
 from countersign.settings import Settings, load_settings
 from countersign.wire.dead_letter import DeadLetter, read_dead_letter
+from countersign.wire.inbound import read_event
 from countersign.wire.results import OutboundRecord, Result, read_result
 from tests.builders import InboundRecord, a_tenant
 
@@ -152,11 +154,32 @@ class Bus:
 
     async def committed(self) -> int:
         """Return how many records of the login events' topic the group has committed."""
+        async with self._admin() as admin:
+            return await _committed(admin, self.settings.group_id)
+
+    async def all_committed(self, count: int) -> None:
+        """Return when the group has committed so many records; read results meanwhile.
+
+        Raises:
+            AssertionError: it didn't in time.
+        """
+        async with self._admin() as admin:
+            try:
+                async with asyncio.timeout(PATIENCE):
+                    while await _committed(admin, self.settings.group_id) < count:
+                        await self.read()
+            except TimeoutError:
+                have = await _committed(admin, self.settings.group_id)
+                message = f"{have} of {count} are committed"
+                raise AssertionError(message) from None
+            assert await _committed(admin, self.settings.group_id) == count
+
+    @asynccontextmanager
+    async def _admin(self) -> AsyncIterator[AIOKafkaAdminClient]:
         admin = AIOKafkaAdminClient(bootstrap_servers=self.settings.kafka_bootstrap)
         await admin.start()
         try:
-            offsets = await admin.list_consumer_group_offsets(self.settings.group_id)
-            return sum(place.offset for place in offsets.values())
+            yield admin
         finally:
             await admin.close()
 
@@ -171,6 +194,13 @@ class Bus:
         assert await self.store.settle([Change(challenge=claimed)]) == [True]
         proven = prove(claimed, "holder", proof, now)
         assert await self.store.settle([Change(challenge=proven)]) == [True]
+
+    async def prompts(self, login: InboundRecord) -> int:
+        """Return how many prompts the login's user was charged."""
+        event = read_event(*login)
+        assert isinstance(event, LoginAttempted)
+        (standing,) = await self.store.facts([event])
+        return len(standing.facts.prompts)
 
     @asynccontextmanager
     async def decider(
@@ -249,23 +279,9 @@ async def open_bus(stack: Stack, *, partitions: int = 3, **overrides: Any) -> As
         await client.aclose()
 
 
-async def eventually(condition: Callable[[], Awaitable[bool]], patience: float = PATIENCE) -> None:
-    """Wait for a condition that has to be asked for.
-
-    Raises:
-        AssertionError: it didn't come true in time.
-    """
-    try:
-        async with asyncio.timeout(patience):
-            while not await condition():
-                await asyncio.get_running_loop().run_in_executor(None, _breathe)
-    except TimeoutError:
-        message = "the condition did not come true in time"
-        raise AssertionError(message) from None
-
-
-def _breathe() -> None:
-    """Let others run; the wait is for a condition, not for this."""
+async def _committed(admin: AIOKafkaAdminClient, group: str) -> int:
+    offsets = await admin.list_consumer_group_offsets(group)
+    return sum(place.offset for place in offsets.values())
 
 
 def by_event(results: Iterable[Result]) -> dict[str, list[Result]]:
