@@ -9,6 +9,7 @@ import logging
 import sys
 from typing import Literal
 
+import stamina
 import structlog
 
 
@@ -52,6 +53,8 @@ def set_up_logs(level: str, style: Literal["json", "console"]) -> None:
     root.handlers = [handler]
     root.setLevel(level.upper())
     quiet_libraries()
+    # Whoever waits says so himself, in words.
+    stamina.instrumentation.set_on_retry_hooks([])
 
 
 def quiet_libraries() -> None:

@@ -256,6 +256,10 @@ class LoginReturned(Inbound, frozen=True, kw_only=True):
     login: EventIdentity
     code: str
 
+    def __repr__(self) -> str:
+        """Return which event it is, without the code (law 9)."""
+        return f"LoginReturned(identity={self.identity!r}, login={self.login!r})"
+
 
 class BrowsersForget(Inbound, frozen=True, kw_only=True):
     """Forget every remembered browser of the user, before his next login is decided."""

@@ -10,8 +10,15 @@ from countersign.core.errors import Defect, InvalidEventError
 from countersign.core.identity import murmur2
 from countersign.wire.results import OutboundRecord
 
+# A tenant's 63 characters, a colon, and a subject's 512 in UTF-8. A longer key is nobody's, so it has no
+# order to keep, and is neither hashed nor kept in the hash's cache.
+_LONGEST_KEY = 63 + 1 + 4 * 512
+
 PREFIX = "dlq_"
 """Starts the name of every header that a dead letter gets on top of the original's own."""
+
+MAX_ORIGINAL_BYTES = 1_048_588
+"""The largest original that a dead letter holds: Kafka's default for a whole batch, uncompressed."""
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +34,8 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
         key: the original key.
         value: the original value.
         headers: the original headers.
+        omitted: whether key, value and headers were left out, since no dead letter could hold them;
+            the original still stands at its place, for as long as its topic keeps it.
     """
 
     topic: str
@@ -38,6 +47,7 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     key: bytes | None
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
+    omitted: bool = False
 
 
 def write_dead_letter(topic: str, letter: DeadLetter) -> OutboundRecord:
@@ -50,9 +60,19 @@ def write_dead_letter(topic: str, letter: DeadLetter) -> OutboundRecord:
         "error_class": letter.error_class,
         "detail": letter.detail,
     }
+    if _bytes(letter) > MAX_ORIGINAL_BYTES:
+        # A compressed batch can hold it where a dead letter can't; stuck on it, the partition would be.
+        headers = _encoded({**added, "omitted": "key, value and headers"})
+        return OutboundRecord(topic, None, None, headers, None)
     headers = [*letter.headers, *_encoded(added)]
-    key_hash = murmur2(letter.key) if letter.key is not None else None
+    key = letter.key
+    key_hash = murmur2(key) if key is not None and len(key) <= _LONGEST_KEY else None
     return OutboundRecord(topic, letter.key, letter.value, headers, key_hash)
+
+
+def _bytes(letter: DeadLetter) -> int:
+    named = sum(len(name.encode()) + len(text or b"") for name, text in letter.headers)
+    return len(letter.key or b"") + len(letter.value or b"") + named
 
 
 def _encoded(added: dict[str, str]) -> list[tuple[str, bytes]]:
@@ -71,7 +91,9 @@ def read_dead_letter(
     Raises:
         InvalidEventError: the headers don't make a dead letter.
     """
-    added = dict(headers[-_ADDED:])
+    omitted = bool(headers) and headers[-1][0] == _OMITTED
+    count = _ADDED + omitted
+    added = dict(headers[-count:])
     try:
         return DeadLetter(
             topic=added[PREFIX + "topic"].decode(),
@@ -82,7 +104,8 @@ def read_dead_letter(
             detail=added[PREFIX + "detail"].decode(),
             key=key,
             value=value,
-            headers=tuple(headers[:-_ADDED]),
+            headers=tuple(headers[:-count]),
+            omitted=omitted,
         )
     except (AttributeError, KeyError, ValueError) as error:  # a header's value may be null
         raise InvalidEventError(
@@ -91,3 +114,4 @@ def read_dead_letter(
 
 
 _ADDED = 6
+_OMITTED = PREFIX + "omitted"

@@ -94,9 +94,11 @@ class _Forget(msgspec.Struct, frozen=True, kw_only=True):
     tenant: TenantRef | None = None
 
 
-_NAMED = {f"ce_{field.encode_name}" for field in msgspec.structs.fields(_Attributes)} | {
-    "content-type"
+_READ = {
+    "content-type",
+    *(f"ce_{field.encode_name}" for field in msgspec.structs.fields(_Attributes)),
 }
+"""The headers that are read; a sender may add any others."""
 
 _T = TypeVar("_T")
 
@@ -252,28 +254,23 @@ def _digest(kind: str, time: datetime, key: bytes, data: bytes) -> bytes:
 
 
 def _header_texts(headers: Headers) -> dict[str, str]:
-    """Return the headers that say what the record is, by lower-case name."""
+    """Return the headers that are read, by lower-case name."""
     texts: dict[str, str] = {}
     for raw_name, raw in headers:
         name = str(raw_name).lower()  # whatever it is, law 1 holds
-        if not name.startswith("ce_") and name != "content-type":
+        if name not in _READ:
             continue
         if name in texts:
             raise InvalidEventError(
-                Defect.INVALID_HEADERS, f"{_shown(name)} stands twice; send it once"
+                Defect.INVALID_HEADERS, f"header {name} stands twice; send it once"
             )
         try:
             texts[name] = raw.decode()
         except (UnicodeDecodeError, AttributeError):
             raise InvalidEventError(
-                Defect.INVALID_HEADERS, f"{_shown(name)} is not UTF-8; send it as UTF-8"
+                Defect.INVALID_HEADERS, f"header {name} is not UTF-8; send it as UTF-8"
             ) from None
     return texts
-
-
-def _shown(name: str) -> str:
-    # A name that the sender made up may say anything, so it isn't repeated.
-    return f"header {name}" if name in _NAMED else "a header that begins with ce_"
 
 
 def _convert(attributes: Mapping[str, str]) -> _Attributes:

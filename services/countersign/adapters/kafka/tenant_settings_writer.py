@@ -120,8 +120,10 @@ class TenantSettingsWriter:
             for new in planned:
                 await self._settle(new.tenant)
             if lost := [new.tenant for new in planned if new != self._reader.get(new.tenant)]:
+                others = "" if len(lost) == len(planned) else " The other tenants' are published."
                 text = (
-                    f"Another writer was first, and its settings are in force. {self._look(lost)}"
+                    f"Another writer was first, and its settings are in force. {self._look(lost)}."
+                    f"{others}"
                 )
                 raise SettingsConflictError(text)
             return [

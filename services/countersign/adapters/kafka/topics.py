@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import KafkaConnectionError, KafkaError, TopicAlreadyExistsError, for_code
 
 from countersign.adapters.kafka.connection import KafkaConnection
 from countersign.adapters.kafka.topic_layout import Topic, TopicNames, wanted_topics
@@ -94,10 +94,10 @@ async def create_topics(
         standing = await _standing(admin)
         missing = [topic for topic in wanted if topic.name not in standing]
         created = await _create(admin, missing)
-        # A topic that was created is not at once known to every broker.
+        # A topic that was created has not at once a leader, and is not known to every broker.
         async with asyncio.timeout(_APPEAR_WITHIN.total_seconds()):
             while any(topic.name not in standing for topic in wanted):
-                standing = await _standing(admin)
+                standing = await _standing(admin, led=True)
                 await asyncio.sleep(0.05)
         return await _reports(admin, wanted, standing, created)
 
@@ -139,19 +139,28 @@ async def _admin(connection: KafkaConnection) -> AsyncIterator[Any]:
     try:
         await admin.start()
         yield admin
-    except (KafkaError, TimeoutError) as error:
-        text = f"Kafka at {connection.bootstrap} can't be reached: {type(error).__name__}"
+    except (KafkaConnectionError, TimeoutError) as error:
+        text = f"Kafka at {connection.bootstrap} can't be reached"
+        raise BusUnavailableError(text) from error
+    except KafkaError as error:
+        text = f"Kafka at {connection.bootstrap} refuses ({type(error).__name__})"
         raise BusUnavailableError(text) from error
     finally:
         await admin.close()
 
 
-async def _standing(admin: Any) -> dict[str, Topic]:  # noqa: ANN401  # aiokafka has no types
-    """Return the topics that there are. Asks for all: a question for one may create it."""
+async def _standing(
+    admin: Any,  # noqa: ANN401  # aiokafka has no types
+    *,
+    led: bool = False,
+) -> dict[str, Topic]:
+    """Return the topics that there are; `led`: those alone that can be used now."""
     standing = {}
+    # Asks for all: a question for one may create it.
     for found in await admin.describe_topics():
         partitions = found["partitions"]
-        if partitions and all(partition["leader"] >= 0 for partition in partitions):
+        usable = all(partition["leader"] >= 0 for partition in partitions)
+        if partitions and (usable or not led):
             copies = min(len(partition["replicas"]) for partition in partitions)
             standing[found["topic"]] = Topic(found["topic"], len(partitions), copies, {})
     return standing

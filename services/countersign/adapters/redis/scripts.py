@@ -22,6 +22,14 @@ from countersign.core.errors import StoreUnavailableError
 
 _Arg = str | bytes | int
 
+_AWAY = (
+    exceptions.ConnectionError,
+    exceptions.TimeoutError,
+    # No node of the cluster is reachable; redis-py leaves it outside its own tree of errors.
+    exceptions.RedisClusterException,
+    OSError,
+)
+
 # Replies that say "not now": full, loading, a replica, a failover or a script under way.
 _NOT_NOW = (
     "OOM",
@@ -124,7 +132,7 @@ def unavailable() -> Iterator[None]:
     """Turn what a later try can mend into `StoreUnavailableError`."""
     try:
         yield
-    except (exceptions.ConnectionError, exceptions.TimeoutError, OSError) as error:
+    except _AWAY as error:
         message = f"Redis can't be reached ({type(error).__name__})"
         raise StoreUnavailableError(message) from error
     except exceptions.RedisError as error:

@@ -1,0 +1,5 @@
+"""The command line: `countersign`."""
+
+from countersign.cli.app import main
+
+__all__ = ["main"]

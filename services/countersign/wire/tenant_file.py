@@ -1,0 +1,150 @@
+"""A tenant's settings as people write them: what a TOML file says, and how one is written.
+
+`wire.tenant_toml` reads the file.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+import msgspec
+
+from countersign.core.errors import Problem
+from countersign.core.login import TenantId
+from countersign.core.tenant import (
+    ChallengeRules,
+    DuoAccount,
+    Factors,
+    Mfa,
+    PushBudget,
+    Remember,
+    SealedSecret,
+    TenantSettings,
+    problems,
+)
+from countersign.wire.durations import iso_duration
+
+KEEP: Final = "********"
+"""Stands for a secret: the one in force is kept."""
+SECRET_LENGTH: Final = 40
+"""Duo's own length (duo_universal, Client)."""
+
+
+class DuoDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """The section `[duo]`.
+
+    Attributes:
+        client_id: Duo's Client ID.
+        api_host: Duo's API hostname.
+        client_secret: Duo's Client secret, in clear; None: keep the one in force.
+        client_secret_file: the file that it is in, as the settings file names it.
+    """
+
+    client_id: str
+    api_host: str
+    client_secret: str | None = None
+    client_secret_file: str | None = None
+
+    def __repr__(self) -> str:
+        """Return who the account is, never its secret."""
+        return f"DuoDraft(client_id={self.client_id!r}, api_host={self.api_host!r})"
+
+
+class TenantDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """A tenant's settings before they have a version, and with their secret in clear.
+
+    Attributes:
+        source: the file that they stand in.
+        tenant: whose they are.
+    """
+
+    source: str
+    tenant: TenantId
+    duo: DuoDraft | None = None
+    factors: Factors = Factors()
+    mfa: Mfa = Mfa()
+    remember: Remember = Remember()
+    challenge: ChallengeRules = ChallengeRules()
+    push_budget: PushBudget = PushBudget()
+
+    def settings(
+        self, *, version: int, updated_at: datetime, secret: SealedSecret | None
+    ) -> TenantSettings:
+        """Return the settings that this draft becomes; `secret` goes with its Duo account."""
+        duo = None
+        if self.duo is not None and secret is not None:
+            duo = DuoAccount(
+                client_id=self.duo.client_id, client_secret=secret, api_host=self.duo.api_host
+            )
+        return TenantSettings(
+            tenant=self.tenant,
+            version=version,
+            updated_at=updated_at,
+            duo=duo,
+            factors=self.factors,
+            mfa=self.mfa,
+            remember=self.remember,
+            challenge=self.challenge,
+            push_budget=self.push_budget,
+        )
+
+
+# They make a draft into settings that can be judged; none of the three is.
+_SOME_SECRET: Final = SealedSecret(key_id="", nonce="", ciphertext="")
+_SOME_INSTANT: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_SOME_VERSION: Final = 1
+
+
+def draft_problems(draft: TenantDraft) -> Iterator[Problem]:
+    """Find everything in a draft that keeps it from being published."""
+    secret = draft.duo.client_secret if draft.duo is not None else None
+    if secret is not None and len(secret) != SECRET_LENGTH:
+        yield Problem(
+            key="duo.client_secret",
+            problem=f"has {len(secret)} characters, a Duo Client secret has {SECRET_LENGTH}",
+            remedy="Copy the Client secret from the Duo application's page, or leave it out to keep"
+            " the one in force",
+        )
+    yield from problems(
+        draft.settings(version=_SOME_VERSION, updated_at=_SOME_INSTANT, secret=_SOME_SECRET)
+    )
+
+
+def write_toml(settings: TenantSettings) -> str:
+    """Return the settings as a file that can be edited and applied again; the secret is masked."""
+    lines = [
+        f"# Version {settings.version}, published at {settings.updated_at.isoformat()}.",
+        "# Edit this, then put it in force with: countersign settings apply FILE",
+        "",
+        f"tenant = {_toml(settings.tenant)}",
+    ]
+    for name in ("duo", "factors", "mfa", "remember", "challenge", "push_budget"):
+        section = getattr(settings, name)
+        if section is None:
+            continue
+        lines += ["", f"[{name}]"]
+        for field in msgspec.structs.fields(section):
+            value = getattr(section, field.name)
+            if isinstance(value, SealedSecret):
+                lines.append("# Stars keep the secret that is in force.")
+                value = KEEP
+            lines.append(f"{field.encode_name} = {_toml(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:  # noqa: ANN401  # what a section can hold
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case int():
+            return str(value)
+        case timedelta():
+            return _toml(iso_duration(value))
+        case tuple():
+            return f"[{', '.join(map(_toml, value))}]"
+        case _:
+            # TOML's basic strings are JSON's, but for the one control character that JSON lets stand.
+            return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007F")

@@ -1,0 +1,158 @@
+"""What hypothesis draws from: logins, settings, effects and facts, the hostile ones included."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
+
+from hypothesis import strategies as st
+
+from countersign.core.effect import Effect, Provider
+from countersign.core.facts import Facts
+from countersign.core.login import MULTI_FACTOR_ACR, LoginAttempted
+from countersign.core.remember import RememberedBrowser
+from countersign.core.result import Reason
+from countersign.core.tenant import (
+    ChallengeRules,
+    DuoUsername,
+    Factors,
+    Mfa,
+    Policy,
+    PushBudget,
+    Remember,
+    TenantSettings,
+)
+from tests.builders import ALICE, BOB, LAPTOP, NOW, RETURN_URL, a_duo_account, a_login, a_tenant
+
+_MONTH = 31 * 24 * 3600
+
+near_now = st.integers(-_MONTH, _MONTH).map(lambda seconds: NOW + timedelta(seconds=seconds))
+"""Instants within a month."""
+
+extreme = st.sampled_from(
+    (
+        datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14))),
+        datetime(1, 1, 1, tzinfo=UTC),
+        datetime(9999, 12, 31, 23, 59, 59, 999999, tzinfo=UTC),
+        datetime(9999, 12, 31, 23, 59, 59, tzinfo=timezone(timedelta(hours=-12))),
+    )
+)
+"""Instants at the ends of the calendar, and beyond them in UTC."""
+
+instants = st.one_of(near_now, near_now, extreme)
+
+max_ages = st.one_of(
+    st.integers(0, 3600), st.integers(0, 10**40), st.sampled_from((0, 1, 10**9, 10**18))
+)
+
+query_max_ages = st.one_of(
+    max_ages,
+    max_ages.map(str),
+    st.integers(-10, -1),
+    st.text(max_size=8),
+    st.none(),
+    st.booleans(),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.lists(st.text(max_size=3), max_size=2),
+)
+
+
+@st.composite
+def _transactions(draw: st.DrawFn) -> dict[str, Any]:
+    transaction: dict[str, Any] = {
+        "acr_values": draw(
+            st.lists(st.sampled_from((MULTI_FACTOR_ACR, "urn:acr:other")), max_size=2)
+        )
+    }
+    if draw(st.booleans()):
+        transaction["max_age"] = draw(max_ages)
+    return transaction
+
+
+@st.composite
+def _methods(draw: st.DrawFn) -> list[dict[str, Any]]:
+    method = st.fixed_dictionaries(
+        {"name": st.sampled_from(("mfa", "pwd", "passkey"))},
+        optional={"timestamp": instants.map(datetime.isoformat)},
+    )
+    return draw(st.lists(method, max_size=3))
+
+
+@st.composite
+def logins(draw: st.DrawFn) -> LoginAttempted:
+    """Draw a login as the reader lets it through."""
+    parts: dict[str, Any] = {}
+    if draw(st.booleans()):
+        parts["transaction"] = draw(_transactions())
+    parts["authentication"] = {"methods": draw(_methods())}
+    if draw(st.booleans()):
+        confidence = st.sampled_from(("low", "medium", "high", "neutral", "unheard-of", None))
+        parts["authentication"]["riskAssessment"] = {"confidence": draw(confidence)}
+    if draw(st.booleans()):
+        parts["request"] = {"query": {"max_age": draw(query_max_ages)}}
+    return a_login(
+        subject=draw(st.sampled_from((ALICE, BOB))),
+        browser_id=draw(st.sampled_from((LAPTOP, None))),
+        return_url=draw(st.sampled_from((RETURN_URL, RETURN_URL, "https://evil.example/", None))),
+        expires_at=draw(st.one_of(st.none(), st.none(), instants)),
+        user=draw(
+            st.fixed_dictionaries(
+                {}, optional={"email_verified": st.booleans(), "nickname": st.just("ally")}
+            )
+        ),
+        **parts,
+    )
+
+
+@st.composite
+def tenants(draw: st.DrawFn) -> TenantSettings:
+    """Draw settings, those with problems included."""
+    durations = st.integers(1, _MONTH).map(lambda seconds: timedelta(seconds=seconds))
+    return a_tenant(
+        version=draw(st.integers(1, 10**6)),
+        duo=draw(st.sampled_from((a_duo_account(), a_duo_account(), None))),
+        factors=draw(
+            st.sampled_from(
+                (
+                    Factors(duo=True),
+                    Factors(duo=True),
+                    Factors(),
+                    Factors(otp=True),
+                    Factors(duo=True, otp=True),
+                    Factors(sms=True, webauthn_roaming=True),
+                )
+            )
+        ),
+        mfa=Mfa(
+            policy=draw(st.sampled_from(Policy)), duo_username=draw(st.sampled_from(DuoUsername))
+        ),
+        remember=Remember(
+            enabled=draw(st.booleans()), idle=draw(durations), absolute=draw(durations)
+        ),
+        challenge=ChallengeRules(return_urls=(RETURN_URL,), lifetime=timedelta(minutes=5)),
+        push_budget=PushBudget(prompts=draw(st.integers(1, 5))),
+    )
+
+
+effects = st.builds(
+    Effect,
+    denied=st.sampled_from((None, None, None, Reason.ACTION_DENIED, Reason.ACTION_ERROR)),
+    provider=st.sampled_from((None, *Provider)),
+    allow_remember_browser=st.sampled_from((None, True, False)),
+)
+
+browsers = st.builds(
+    RememberedBrowser,
+    since=near_now,
+    renewed=near_now,
+    absolute_end=near_now,
+    challenge=st.just("00AAAAAAAAAAAAAAAAAAAAAA"),
+)
+
+facts = st.builds(
+    Facts,
+    remembered=st.one_of(st.none(), browsers),
+    prompts=st.lists(
+        st.integers(-900, 60).map(lambda seconds: NOW + timedelta(seconds=seconds)), max_size=6
+    ).map(tuple),
+)

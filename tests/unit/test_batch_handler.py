@@ -1,0 +1,193 @@
+"""A batch as a whole, on the in-memory store and bus: every record answered, failures narrowed down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+import pytest
+
+from countersign.adapters.memory.publisher import MemoryPublisher
+from countersign.adapters.memory.store import MemoryStore
+from countersign.core.errors import Defect, StoreUnavailableError
+from countersign.core.result import Decision
+from countersign.core.tenant import TenantSettings
+from countersign.decider.agent import BatchHandler, Topics
+from countersign.decider.judge import Judge
+from countersign.decider.limit import DeadLetterLimit, DeadLetterLimitError
+from countersign.decider.metrics import Metrics
+from countersign.ports import Recording
+from countersign.wire.dead_letter import read_dead_letter
+from tests.builders import NOW, PSEUDONYMS, InboundRecord, a_login_record, a_tenant
+from tests.bus import FixedTenants
+
+
+class Taken(NamedTuple):
+    """A record as it comes from the bus."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]]
+
+
+class FailingStore(MemoryStore):
+    """A store that fails for some events.
+
+    Args:
+        fails: says for which, and with what.
+    """
+
+    def __init__(self, fails: Callable[[str], Exception | None]) -> None:
+        super().__init__(PSEUDONYMS)
+        self._fails = fails
+
+    async def record(self, recordings: Sequence[Recording]) -> list[Decision]:
+        """Fail as told, or record."""
+        for recording in recordings:
+            if error := self._fails(recording.event.identity.event_id):
+                raise error
+        return await super().record(recordings)
+
+
+class LateTenants(FixedTenants):
+    """Knows its tenants only once it has caught up."""
+
+    def get(self, tenant: str) -> TenantSettings | None:
+        """Return the settings, if they have been read."""
+        return super().get(tenant) if self.caught_up else None
+
+
+class Bench:
+    """A batch handler with its surroundings."""
+
+    def __init__(
+        self,
+        *,
+        store: MemoryStore | None = None,
+        tenants: FixedTenants | None = None,
+        limit: int = 20,
+    ) -> None:
+        self.store = store or MemoryStore(PSEUDONYMS)
+        self.publisher = MemoryPublisher()
+        self.tenants = tenants or FixedTenants(a_tenant())
+        self.metrics = Metrics()
+        self.handler = BatchHandler(
+            judge=Judge(
+                self.store, PSEUDONYMS, public_url="https://mfa.example.com/", clock=self.now
+            ),
+            store=self.store,
+            publisher=self.publisher,
+            tenants=self.tenants,
+            topics=Topics("results", "dead"),
+            limit=DeadLetterLimit(limit, timedelta(minutes=10)),
+            metrics=self.metrics,
+            clock=self.now,
+        )
+
+    def now(self) -> datetime:
+        """Return the tests' instant."""
+        return NOW
+
+    async def handle(self, *records: InboundRecord) -> None:
+        """Handle the records as one batch."""
+        await self.handler.handle(
+            [Taken("events", 0, place, *record) for place, record in enumerate(records)]
+        )
+
+    def answered(self) -> list[str]:
+        """Return the ids of the events that were decided, in the order of their results."""
+        return [
+            dict(record.headers)["ce_causationid"].decode()
+            for record in self.publisher.records
+            if record.topic == "results"
+        ]
+
+    def dead(self) -> list[tuple[int, Defect, str]]:
+        """Return place, reason and error class of the dead letters."""
+        letters = [
+            read_dead_letter(record.key, record.value, record.headers)
+            for record in self.publisher.records
+            if record.topic == "dead"
+        ]
+        return [(letter.offset, letter.reason, letter.error_class) for letter in letters]
+
+
+def logins(count: int) -> list[InboundRecord]:
+    """Return logins of as many users."""
+    return [a_login_record(event_id=f"login-{n}", subject=f"auth0|{n}") for n in range(count)]
+
+
+async def test_answers_stand_in_the_order_of_the_batch() -> None:
+    """Results and dead letters come in the order in which their events stand."""
+    bench = Bench()
+    first, second, third = logins(3)
+    await bench.handle(first, second._replace(value=b"{"), third)
+    assert bench.answered() == ["login-0", "login-2"]
+    assert [record.topic for record in bench.publisher.records] == ["results", "dead", "results"]
+
+
+@pytest.mark.law(1)
+async def test_unexpected_failure_is_narrowed_down() -> None:
+    """Law 1: the event that this program fails on is the one dead letter; the others are decided."""
+    bench = Bench(store=FailingStore(lambda i: KeyError("a bug") if i == "login-3" else None))
+    await bench.handle(*logins(6))
+    assert bench.answered() == ["login-0", "login-1", "login-2", "login-4", "login-5"]
+    assert bench.dead() == [(3, Defect.UNEXPECTED, "KeyError")]
+
+
+@pytest.mark.law(8)
+async def test_outage_answers_nothing() -> None:
+    """Law 8: where the store is out of reach, nothing is published and nothing dead-lettered."""
+    bench = Bench(store=FailingStore(lambda _: StoreUnavailableError("away")))
+    with pytest.raises(StoreUnavailableError):
+        await bench.handle(*logins(3))
+    assert bench.publisher.records == []
+
+
+async def test_too_many_failures_of_our_own_stop_the_worker() -> None:
+    """Past the limit nothing of the batch is published: the worker stops instead."""
+    bench = Bench(store=FailingStore(lambda _: KeyError("a bug")), limit=4)
+    with pytest.raises(DeadLetterLimitError):
+        await bench.handle(*logins(5))
+    assert bench.publisher.records == []
+
+
+async def test_bad_input_never_trips_the_limit() -> None:
+    """However many events are bad, the limit counts none of them."""
+    bench = Bench(limit=1)
+    await bench.handle(*(record._replace(value=b"{") for record in logins(50)))
+    assert len(bench.dead()) == 50
+    await bench.handle(*logins(1))
+    assert bench.answered() == ["login-0"]
+
+
+async def test_tenant_is_unknown_only_past_the_end_of_its_topic() -> None:
+    """Settings that were published but not yet read are read before an event is refused."""
+    tenants = LateTenants(a_tenant())
+    bench = Bench(tenants=tenants)
+    await bench.handle(*logins(2), a_login_record(event_id="nobody", tenant="nobody"))
+    assert tenants.caught_up == 1
+    assert bench.answered() == ["login-0", "login-1"]
+    assert bench.dead() == [(2, Defect.UNKNOWN_TENANT, "InvalidEventError")]
+
+
+async def test_known_tenants_cost_no_reading() -> None:
+    """A batch of known tenants' events asks the topic nothing."""
+    tenants = FixedTenants(a_tenant())
+    await Bench(tenants=tenants).handle(*logins(2))
+    assert tenants.caught_up == 0
+
+
+async def test_metrics_count_what_was_answered() -> None:
+    """Results and dead letters are counted by kind and reason, once each."""
+    bench = Bench()
+    await bench.handle(*logins(3), a_login_record()._replace(value=None))
+    value = bench.metrics.registry.get_sample_value
+    challenged = {"type": "login.challenged", "reason": "mfa_due"}
+    assert value("countersign_results_total", challenged) == 3
+    assert value("countersign_dead_letters_total", {"reason": "empty"}) == 1
+    assert value("countersign_events_total", {"kind": "LoginAttempted"}) == 3

@@ -1,0 +1,282 @@
+"""Each row of the decision table: what makes it speak, what it says, and what comes before it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import pytest
+
+from countersign.core.decision import TABLE, denied_for_budget
+from countersign.core.effect import Effect, Provider
+from countersign.core.facts import Facts
+from countersign.core.login import MULTI_FACTOR_ACR, LoginAttempted
+from countersign.core.result import Assurance, Decision, Reason, ResultType
+from countersign.core.tenant import (
+    DuoUsername,
+    Factors,
+    Mfa,
+    Policy,
+    Remember,
+    TenantSettings,
+)
+from tests.builders import NOW, a_browser, a_link, a_login, a_tenant, decided
+
+ALLOWED, DENIED = ResultType.LOGIN_ALLOWED, ResultType.LOGIN_DENIED
+CHALLENGED, DELEGATED = ResultType.LOGIN_CHALLENGED, ResultType.LOGIN_DELEGATED
+
+NEVER = a_tenant(policy=Policy.NEVER)
+ADAPTIVE = a_tenant(policy=Policy.CONFIDENCE_SCORE)
+NO_FACTOR = a_tenant(factors=Factors())
+BY_NICKNAME = a_tenant(mfa=Mfa(policy=Policy.ALL_APPLICATIONS, duo_username=DuoUsername.NICKNAME))
+KNOWN = Facts(remembered=a_browser())
+SPENT = Facts(prompts=(NOW - timedelta(minutes=1),) * 5)
+ACR = {"acr_values": ["urn:other", MULTI_FACTOR_ACR]}
+BY_POLICY = "policy-all-applications"
+
+
+class Row(NamedTuple):
+    """An example of a row: what goes in, the whole trace, and what is said."""
+
+    given: dict[str, Any]
+    trace: tuple[str, ...]
+    kind: ResultType
+    reason: Reason
+
+
+ROWS = (
+    Row({"login": a_login(expires_at=NOW)}, ("login-expired",), DENIED, Reason.LOGIN_EXPIRED),
+    Row(
+        {"effect": Effect(denied=Reason.ACTION_DENIED)},
+        ("action-denied",),
+        DENIED,
+        Reason.ACTION_DENIED,
+    ),
+    Row(
+        {"effect": Effect(denied=Reason.ACTION_ERROR)},
+        ("action-failed",),
+        DENIED,
+        Reason.ACTION_ERROR,
+    ),
+    Row(
+        {"login": a_login(transaction=ACR), "tenant": NEVER},
+        ("step-up-acr", "duo-challenge"),
+        CHALLENGED,
+        Reason.MFA_DUE,
+    ),
+    Row(
+        {"login": a_login(transaction={"max_age": 60}), "tenant": NEVER},
+        ("step-up-max-age", "duo-challenge"),
+        CHALLENGED,
+        Reason.MFA_DUE,
+    ),
+    Row(
+        {"effect": Effect(provider=Provider.ANY), "tenant": NEVER},
+        ("action-asks", "duo-challenge"),
+        CHALLENGED,
+        Reason.MFA_DUE,
+    ),
+    Row(
+        {"effect": Effect(provider=Provider.NONE)},
+        ("action-suppresses", "mfa-not-due"),
+        ALLOWED,
+        Reason.MFA_NOT_DUE,
+    ),
+    Row({}, (BY_POLICY, "duo-challenge"), CHALLENGED, Reason.MFA_DUE),
+    Row(
+        {"tenant": ADAPTIVE},
+        ("policy-low-confidence", "duo-challenge"),
+        CHALLENGED,
+        Reason.MFA_DUE,
+    ),
+    Row({"tenant": NEVER}, ("mfa-not-due",), ALLOWED, Reason.MFA_NOT_DUE),
+    Row({"tenant": NO_FACTOR}, (BY_POLICY, "no-usable-factor"), DENIED, Reason.NO_USABLE_FACTOR),
+    Row(
+        {"tenant": a_tenant(factors=Factors(otp=True))},
+        (BY_POLICY, "other-provider"),
+        DELEGATED,
+        Reason.MFA_DUE,
+    ),
+    Row(
+        {"facts": KNOWN, "effect": Effect(allow_remember_browser=False)},
+        (BY_POLICY, "browser-ignored", "duo-challenge"),
+        CHALLENGED,
+        Reason.MFA_DUE,
+    ),
+    Row({"facts": KNOWN}, (BY_POLICY, "remembered-browser"), ALLOWED, Reason.REMEMBERED_BROWSER),
+    Row(
+        {"tenant": BY_NICKNAME},
+        (BY_POLICY, "duo-username-missing"),
+        DENIED,
+        Reason.DUO_USERNAME_MISSING,
+    ),
+    Row(
+        {"login": a_login(return_url="https://evil.example/return")},
+        (BY_POLICY, "return-url-not-allowed"),
+        DENIED,
+        Reason.RETURN_URL_NOT_ALLOWED,
+    ),
+    Row(
+        {"facts": SPENT},
+        (BY_POLICY, "push-budget-spent"),
+        DENIED,
+        Reason.PUSH_BUDGET_SPENT,
+    ),
+)
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: "/".join(row.trace))
+def test_each_row_speaks_where_its_condition_holds(row: Row) -> None:
+    """A decision's trace names the rows that spoke, and its last row gives kind and reason."""
+    decision = decided(**row.given)
+    assert (decision.trace, decision.type, decision.reason) == (row.trace, row.kind, row.reason)
+
+
+def test_the_examples_reach_the_whole_table() -> None:
+    """No row of the table is without an example above."""
+    assert {rule for row in ROWS for rule in row.trace} == {row.rule for row in TABLE}
+
+
+def test_the_examples_reach_every_reason_of_a_decision() -> None:
+    """Every reason that stands for a decision in the closed list is given by some row."""
+    of_challenges = {
+        Reason.DUO_ALLOWED,
+        Reason.DUO_DENIED,
+        Reason.DUO_UNAVAILABLE,
+        Reason.DUO_FAILED,
+        Reason.WRONG_RETURN_CODE,
+        Reason.NOT_BACK_IN_TIME,
+    }
+    assert {row.reason for row in ROWS} == set(Reason) - of_challenges
+
+
+ALL_WRONG = {"expires_at": NOW, "return_url": None, "transaction": ACR}
+
+
+@pytest.mark.parametrize(
+    ("rule", "given"),
+    [
+        pytest.param(
+            "login-expired",
+            {"login": a_login(**ALL_WRONG), "effect": Effect(denied=Reason.ACTION_DENIED)},
+            id="an expired login is expired, whatever an Action says",
+        ),
+        pytest.param(
+            "action-denied",
+            {
+                "login": a_login(transaction=ACR, return_url=None),
+                "effect": Effect(denied=Reason.ACTION_DENIED, provider=Provider.DUO),
+                "facts": KNOWN,
+            },
+            id="a denial comes before any factor",
+        ),
+        pytest.param(
+            "no-usable-factor",
+            {"tenant": NO_FACTOR, "facts": KNOWN},
+            id="a remembered browser does not stand in for a factor that nobody has",
+        ),
+        pytest.param(
+            "other-provider",
+            {"tenant": a_tenant(factors=Factors(sms=True)), "facts": SPENT},
+            id="another provider's prompts are not Duo's budget",
+        ),
+        pytest.param(
+            "remembered-browser",
+            {"login": a_login(return_url=None), "tenant": BY_NICKNAME, "facts": KNOWN},
+            id="who is not prompted needs neither a Duo name nor a return URL",
+        ),
+        pytest.param(
+            "duo-username-missing",
+            {"login": a_login(return_url=None), "tenant": BY_NICKNAME, "facts": SPENT},
+            id="a missing Duo name comes before the return URL and the budget",
+        ),
+        pytest.param(
+            "return-url-not-allowed",
+            {"login": a_login(return_url=None), "facts": SPENT},
+            id="the return URL comes before the budget",
+        ),
+    ],
+)
+def test_rows_stand_in_order(rule: str, given: dict[str, Any]) -> None:
+    """Where several rows would end a decision, the first of the table does."""
+    assert decided(**given).trace[-1] == rule
+
+
+@pytest.mark.parametrize(
+    ("factors", "provider"),
+    [
+        (Factors(otp=True), "google-authenticator"),
+        (Factors(otp=True, duo=True), "guardian"),
+        (Factors(sms=True), "guardian"),
+        (Factors(otp=True, sms=True), "guardian"),
+    ],
+)
+@pytest.mark.parametrize("effect", [Effect(), Effect(provider=Provider.ANY)])
+def test_duo_serves_the_policy_and_any_only_as_the_sole_factor(
+    factors: Factors, provider: str, effect: Effect
+) -> None:
+    """A delegated login names the provider, and Duo is not it where another factor is on."""
+    decision = decided(tenant=a_tenant(factors=factors), effect=effect)
+    assert (decision.type, decision.provider) == (DELEGATED, provider)
+
+
+@pytest.mark.parametrize("factors", [Factors(), Factors(otp=True), Factors(duo=True, sms=True)])
+def test_an_explicit_duo_works_whatever_the_toggles_say(factors: Factors) -> None:
+    """An Action that names `duo` gets Duo, as long as there is an account."""
+    effect = Effect(provider=Provider.DUO)
+    assert decided(tenant=a_tenant(factors=factors), effect=effect).type is CHALLENGED
+    without = a_tenant(factors=factors, duo=None)
+    assert decided(tenant=without, effect=effect).reason is Reason.NO_USABLE_FACTOR
+
+
+@pytest.mark.parametrize("provider", [Provider.GUARDIAN, Provider.GOOGLE_AUTHENTICATOR])
+def test_an_explicit_other_provider_is_named(provider: Provider) -> None:
+    """A delegation names whom the Action named, and is not our challenge."""
+    decision = decided(effect=Effect(provider=provider))
+    assert (decision.type, decision.provider, decision.challenge) == (DELEGATED, provider, None)
+
+
+def test_a_challenge_carries_its_link_its_end_and_whether_it_remembers() -> None:
+    """What the challenger and the relying party need stands in the decision."""
+    login = a_login()
+    decision = decided(login)
+    assert decision.challenge == a_link(login)
+    assert decision.challenge_expires_at == NOW + timedelta(minutes=5)
+    assert decision.may_remember
+
+
+@pytest.mark.parametrize(
+    ("login", "tenant", "effect"),
+    [
+        (a_login(browser_id=None), a_tenant(), Effect()),
+        (a_login(), a_tenant(remember=Remember(enabled=False)), Effect()),
+        (a_login(), a_tenant(), Effect(allow_remember_browser=False)),
+    ],
+)
+@pytest.mark.law(7)
+def test_a_challenge_does_not_remember_where_it_may_not(
+    login: LoginAttempted, tenant: TenantSettings, effect: Effect
+) -> None:
+    """Law 7: no browser id, a tenant that forbids it, or an Action's false: not remembered."""
+    assert not decided(login, tenant=tenant, effect=effect).may_remember
+
+
+def test_an_allow_says_what_stands_behind_it() -> None:
+    """A remembered browser is `remembered`; where MFA was not due, nothing stands behind it."""
+    assert decided(facts=KNOWN).assurance is Assurance.REMEMBERED
+    assert decided(tenant=NEVER).assurance is Assurance.NONE
+    assert decided().assurance is Assurance.NONE
+
+
+def test_a_challenge_spent_by_another_worker_becomes_a_denial() -> None:
+    """The denial keeps the challenge's instant, settings and rules, and opens nothing."""
+    challenged = decided(tenant=a_tenant(version=7))
+    denied = denied_for_budget(challenged)
+    assert denied == Decision(
+        type=DENIED,
+        reason=Reason.PUSH_BUDGET_SPENT,
+        decided_at=challenged.decided_at,
+        settings_version=7,
+        trace=(BY_POLICY, "push-budget-spent"),
+    )
+    assert denied == decided(tenant=a_tenant(version=7), facts=SPENT)
