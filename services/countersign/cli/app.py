@@ -25,12 +25,16 @@ Decide, for every login on a Kafka bus, whether the user must pass a Cisco Duo c
 A relying party publishes `login.attempted` events on one topic; the decider answers each on another:
 allowed, denied, or challenged. What a tenant wants is in a settings file that you apply.
 
+To see it work, with nothing installed or running: `countersign demo`.
+
 A first time, with Kafka and Redis running:
 
 ```
 countersign topics create                  make the four topics
 countersign settings validate acme.toml    check a tenant's settings
 countersign settings apply acme.toml       put them in force
+countersign decider                        decide
+countersign tail                           watch, in another terminal
 ```
 
 Where Kafka and Redis are, and every other setting of the process, is said by environment variables:
@@ -60,6 +64,18 @@ class Command(NamedTuple):
 
 COMMANDS: Final = (
     Command(
+        "demo",
+        "countersign.cli.demo_command:demo",
+        "Play logins over a real Kafka and a real Valkey, and watch.",
+        RUN,
+    ),
+    Command(
+        "decider",
+        "countersign.cli.decider_command:decider",
+        "Decide logins: the service.",
+        RUN,
+    ),
+    Command(
         "settings",
         "countersign.cli.settings_commands:app",
         "Apply, validate and show tenants' settings.",
@@ -87,6 +103,12 @@ COMMANDS: Final = (
         "dead-letters",
         "countersign.cli.dead_letters_commands:app",
         "List, show and replay events that could not be taken.",
+        LOOK,
+    ),
+    Command(
+        "remembered",
+        "countersign.cli.remembered_commands:app",
+        "Show and forget a user's remembered browsers.",
         LOOK,
     ),
     Command(

@@ -1,0 +1,280 @@
+"""The played logins, in order, each with what has to come of it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from time import perf_counter
+from typing import Any, Final
+
+from countersign.adapters.kafka.configured import kafka_connection
+from countersign.adapters.kafka.publisher import KafkaPublisher
+from countersign.client import CountersignClient, LoginDecision, LoginOutcome
+from countersign.core.errors import Defect
+from countersign.core.login import MULTI_FACTOR_ACR
+from countersign.core.result import Reason, ResultType
+from countersign.local.demo.duo_stand_in import approve
+from countersign.local.demo.show import Show
+from countersign.local.demo.tap import Seen, Tap
+from countersign.local.demo.world import RETURN_URL, World
+from countersign.wire.dead_letter import DeadLetter
+from countersign.wire.results import OutboundRecord
+
+PATIENCE: Final = timedelta(seconds=30)
+LAPTOP: Final = "alices-laptop-4f2a9c"
+PHONE: Final = "alices-phone-77b01d"
+
+
+class Stage:
+    """Where scenes are played, and judged.
+
+    Args:
+        world: the services and their settings.
+        client: a relying party.
+        tap: what passes over the bus.
+        show: what people see.
+    """
+
+    def __init__(self, world: World, client: CountersignClient, tap: Tap, show: Show) -> None:
+        self.world = world
+        self.client = client
+        self.tap = tap
+        self.show = show
+        self.played = self.right = 0
+        self._count = 0
+
+    def judge(self, title: str, seen: Seen, seconds: float | None, *, right: bool) -> None:
+        """Show what came, and keep the score."""
+        self.played += 1
+        self.right += right
+        self.show.line(title, seen, seconds, right=right)
+
+    def event_id(self) -> str:
+        """Return an event id that was not used before."""
+        self._count += 1
+        return f"login-{self._count:04}"
+
+    async def login(
+        self,
+        title: str,
+        expected: tuple[ResultType, Reason],
+        *,
+        tenant: str = "acme",
+        **changes: Any,  # noqa: ANN401  # a_login's own
+    ) -> LoginDecision:
+        """Play a login."""
+        started = perf_counter()
+        decision = await self.client.submit(
+            a_login(**changes), event_id=self.event_id(), tenant=tenant, timeout=PATIENCE
+        )
+        await self._judge_answer(title, expected, decision, perf_counter() - started)
+        return decision
+
+    async def comes_back(
+        self,
+        title: str,
+        expected: tuple[ResultType, Reason],
+        login: LoginDecision,
+        code: str,
+    ) -> LoginOutcome:
+        """Play a browser's return."""
+        started = perf_counter()
+        outcome = await self.client.complete(
+            login.event_id, code, user_id=login.result.body.subject, timeout=PATIENCE
+        )
+        await self._judge_answer(title, expected, outcome, perf_counter() - started)
+        return outcome
+
+    async def _judge_answer(
+        self,
+        title: str,
+        expected: tuple[ResultType, Reason],
+        answer: LoginDecision | LoginOutcome,
+        seconds: float,
+    ) -> None:
+        seen = await self.tap.result(answer.result.id)
+        right = (answer.result.type, answer.reason) == expected and seen.said == answer.result
+        self.judge(title, seen, seconds, right=right)
+
+
+def a_login(
+    *,
+    user_id: str = "auth0|alice",
+    browser_id: str | None = LAPTOP,
+    return_url: str = RETURN_URL,
+    expires_at: datetime | None = None,
+    email_verified: bool = True,
+    **parts: object,
+) -> dict[str, Any]:
+    """Return a login as a relying party would publish it, in the shape of Auth0's post-login event."""
+    login: dict[str, Any] = {"return_url": return_url}
+    if browser_id is not None:
+        login["browser_id"] = browser_id
+    if expires_at is not None:
+        login["expires_at"] = expires_at.isoformat()
+    name = user_id.rpartition("|")[2]
+    return {
+        "user": {
+            "user_id": user_id,
+            "email": f"{name}@example.com",
+            "email_verified": email_verified,
+        },
+        "client": {"client_id": "shop", "name": "The shop"},
+        "login": login,
+        "request": {"ip": "203.0.113.7", "method": "POST"},
+        **parts,
+    }
+
+
+async def new_and_known_browsers(stage: Stage) -> None:
+    """A challenge, its way to `passed`, and what a remembered browser is good for."""
+    first = await stage.login(
+        "Alice signs in on a new browser",
+        (ResultType.LOGIN_CHALLENGED, Reason.MFA_DUE),
+    )
+    code = await approve(stage.world.store, stage.world.pseudonyms, first.challenge_url or "")
+    await stage.comes_back(
+        "  she approves at Duo*, and her browser is back",
+        (ResultType.CHALLENGE_PASSED, Reason.DUO_ALLOWED),
+        first,
+        code,
+    )
+    await stage.login(
+        "Alice signs in on that browser again",
+        (ResultType.LOGIN_ALLOWED, Reason.REMEMBERED_BROWSER),
+    )
+    await stage.login(
+        "  and on her phone, which isn't remembered",
+        (ResultType.LOGIN_CHALLENGED, Reason.MFA_DUE),
+        browser_id=PHONE,
+    )
+    stepping_up = await stage.login(
+        "The shop asks for MFA by acr_values (step-up)",
+        (ResultType.LOGIN_CHALLENGED, Reason.MFA_DUE),
+        transaction={"acr_values": [MULTI_FACTOR_ACR]},
+    )
+    await stage.comes_back(
+        "  a browser comes back with a wrong code",
+        (ResultType.CHALLENGE_DENIED, Reason.WRONG_RETURN_CODE),
+        stepping_up,
+        "not-the-code",
+    )
+    await stage.client.forget("auth0|alice")
+    await stage.login(
+        "Alice's browsers are forgotten; she signs in",
+        (ResultType.LOGIN_CHALLENGED, Reason.MFA_DUE),
+    )
+
+
+async def other_tenants(stage: Stage) -> None:
+    """The policies, and who else may be due."""
+    await stage.login(
+        "hooli never asks: Erlich signs in",
+        (ResultType.LOGIN_ALLOWED, Reason.MFA_NOT_DUE),
+        tenant="hooli",
+        user_id="auth0|erlich",
+    )
+    for confidence, expected in (
+        ("high", (ResultType.LOGIN_ALLOWED, Reason.MFA_NOT_DUE)),
+        ("low", (ResultType.LOGIN_CHALLENGED, Reason.MFA_DUE)),
+    ):
+        await stage.login(
+            f"globex looks at the risk: confidence {confidence}",
+            expected,
+            tenant="globex",
+            user_id="auth0|hank",
+            authentication={"riskAssessment": {"confidence": confidence}},
+        )
+    await stage.login(
+        "initech has one-time passwords, not Duo",
+        (ResultType.LOGIN_DELEGATED, Reason.MFA_DUE),
+        tenant="initech",
+        user_id="auth0|milton",
+    )
+
+
+async def denials(stage: Stage) -> None:
+    """Every reason to deny a login that there is without Actions."""
+    denied = ResultType.LOGIN_DENIED
+    await stage.login(
+        "MFA asked for, and hooli has no factor",
+        (denied, Reason.NO_USABLE_FACTOR),
+        tenant="hooli",
+        user_id="auth0|erlich",
+        transaction={"acr_values": [MULTI_FACTOR_ACR]},
+    )
+    await stage.login(
+        "umbrella's Duo name, an e-mail, isn't verified",
+        (denied, Reason.DUO_USERNAME_MISSING),
+        tenant="umbrella",
+        user_id="auth0|jill",
+        email_verified=False,
+    )
+    await stage.login(
+        "A return URL that acme doesn't list",
+        (denied, Reason.RETURN_URL_NOT_ALLOWED),
+        user_id="auth0|bob",
+        return_url="https://evil.example.net/",
+    )
+    await stage.login(
+        "A login that has expired",
+        (denied, Reason.LOGIN_EXPIRED),
+        user_id="auth0|bob",
+        expires_at=datetime.now(UTC) - timedelta(minutes=1),
+    )
+    for number in (1, 2):
+        await stage.login(
+            f"umbrella allows two prompts in ten minutes: {number}",
+            (ResultType.LOGIN_CHALLENGED, Reason.MFA_DUE),
+            tenant="umbrella",
+            user_id="auth0|chris",
+        )
+    await stage.login(
+        "  and the third is one too many",
+        (denied, Reason.PUSH_BUDGET_SPENT),
+        tenant="umbrella",
+        user_id="auth0|chris",
+    )
+
+
+async def defects(stage: Stage) -> None:
+    """An event that nobody can take, and its neighbour."""
+    settings = stage.world.settings
+    publisher = KafkaPublisher(kafka_connection(settings))
+    headers = [
+        ("content-type", b"application/json"),
+        ("ce_specversion", b"1.0"),
+        ("ce_type", b"countersign.login.attempted.v1"),
+        ("ce_source", b"https://shop.example.com"),
+        ("ce_id", stage.event_id().encode()),
+        ("ce_time", datetime.now(UTC).isoformat().encode()),
+        ("ce_tenantid", b"acme"),
+    ]
+    value = b'{"user": {"email": "nobody@example.com"}, "client": {"client_id": "shop"}}'
+    started = perf_counter()
+    topic = settings.login_events_topic
+    try:
+        await publisher.publish([OutboundRecord(topic, b"acme:nobody", value, headers, None)])
+    finally:
+        await publisher.close()
+    seen = await stage.tap.dead_letter(1)
+    right = (
+        isinstance(seen.said, DeadLetter)
+        and seen.said.reason is Defect.INVALID_EVENT
+        and seen.said.value == value
+    )
+    stage.judge("An event without user.user_id", seen, perf_counter() - started, right=right)
+    await stage.login(
+        "  its neighbour is decided as usual",
+        (ResultType.LOGIN_ALLOWED, Reason.MFA_NOT_DUE),
+        tenant="hooli",
+        user_id="auth0|nelson",
+    )
+
+
+SCENES: Final[tuple[Callable[[Stage], Awaitable[None]], ...]] = (
+    new_and_known_browsers,
+    other_tenants,
+    denials,
+    defects,
+)
