@@ -49,7 +49,7 @@ _TEXTS = (
     *("x" * length for length in (15, 16, 63, 64, 256, 257, 512, 513, 2048, 2049)),
 )
 _OTHERS: tuple[Any, ...] = (
-    *(LEFT_OUT, None, True, 0, 1, 101, -1, 0.5, 10**20),
+    *(LEFT_OUT, None, True, 0, 1, 100, 101, -1, 0.5, 10**20),
     *([], [None], ["x"], [0], [{}], [{"name": "pwd"}]),
     *({}, {"id": "acme"}, {"id": None}, {"user_id": "auth0|bob"}, {"client_id": ""}),
 )

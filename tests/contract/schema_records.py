@@ -151,15 +151,18 @@ def schema_accepts(record: Record) -> bool | None:
 def accepts(record: Record) -> bool:
     """Say what the schemas make of a login event with the two rules that no schema can say.
 
-    They are: one tenant is named, in the envelope or in the data; the key is `tenant:user_id`.
+    They are: envelope and data name the same tenant, where both do; the key is `tenant:user_id`.
     """
     if not schema_accepts(record):
         return False
     value = json_value(record.value)
-    structured = form_of(record, value) == "structured"
+    form = form_of(record, value)
+    structured = form == "structured"
     envelope = value if structured else headers_object(record.headers)
     data = value["data"] if structured else value
     outer = envelope.get("tenantid" if structured else "ce_tenantid")
     inner = data["tenant"]["id"] if data.get("tenant") is not None else None
     tenants = {tenant for tenant in (outer, inner) if tenant is not None}
+    # Of the binary form alone no schema sees both places where the tenant may be named.
+    assert tenants or form == "binary"
     return len(tenants) == 1 and record.key == f"{tenants.pop()}:{data['user']['user_id']}".encode()

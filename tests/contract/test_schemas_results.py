@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from countersign.core.challenge import Challenge, claim, come_back, deny, expire, fail, skip
@@ -36,7 +36,9 @@ from tests.contract import schema_files as files
 from tests.contract.schema_files import complaints
 from tests.contract.schema_records import Example, Record, examples, headers_object, json_value
 
-unhurried = settings(max_examples=100, deadline=None, derandomize=True)
+unhurried = settings(
+    max_examples=100, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 
 CODE = "the-right-code"
 _TERM = timedelta(seconds=15)

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from countersign.core.errors import SettingsError
@@ -20,7 +20,9 @@ from tests.contract.schema_files import complaints, validator
 from tests.contract.schema_mutations import FEW_PROBES, PROBES, changed, mutated, paths
 from tests.contract.schema_records import EXAMPLES, Example, Record, examples, json_value, load
 
-unhurried = settings(max_examples=120, deadline=None, derandomize=True)
+unhurried = settings(
+    max_examples=120, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
 
 
 def _reads(record: Record) -> bool:
