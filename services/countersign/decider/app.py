@@ -100,6 +100,7 @@ class Decider:
             metrics=metrics,
             clock=utc_now,
         )
+        self.metrics = metrics
         self.app = DeciderApp(settings.group_id, broker="kafka://", store="memory://")
         self.channel = BatchChannel(self.app)
         self.source = Source(
