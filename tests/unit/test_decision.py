@@ -232,8 +232,15 @@ def test_an_explicit_duo_works_whatever_the_toggles_say(factors: Factors) -> Non
 @pytest.mark.parametrize("provider", [Provider.GUARDIAN, Provider.GOOGLE_AUTHENTICATOR])
 def test_an_explicit_other_provider_is_named(provider: Provider) -> None:
     """A delegation names whom the Action named, and is not our challenge."""
-    decision = decided(effect=Effect(provider=provider))
+    decision = decided(effect=Effect(provider=provider), tenant=a_tenant(duo=None))
     assert (decision.type, decision.provider, decision.challenge) == (DELEGATED, provider, None)
+
+
+def test_an_event_may_lack_every_optional_part() -> None:
+    """What a sender leaves out asks for nothing; the tenant's policy decides."""
+    parts = ("authentication", "connection", "request", "transaction")
+    assert decided(a_login(**dict.fromkeys(parts))).trace == (BY_POLICY, "duo-challenge")
+    assert decided(a_login(**dict.fromkeys(parts)), tenant=NEVER).trace == ("mfa-not-due",)
 
 
 def test_a_challenge_carries_its_link_its_end_and_whether_it_remembers() -> None:

@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
 import msgspec
@@ -29,6 +30,7 @@ from countersign.core.login import (
     Subject,
     TenantId,
     TenantRef,
+    control_character_in,
 )
 
 MAX_EVENT_BYTES = 256 * 1024
@@ -95,10 +97,10 @@ class _Forget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _READ = {
-    "content-type",
-    *(f"ce_{field.encode_name}" for field in msgspec.structs.fields(_Attributes)),
+    "content-type": "content-type",
+    **{f"ce_{f.encode_name}": f.encode_name for f in msgspec.structs.fields(_Attributes)},
 }
-"""The headers that are read; a sender may add any others."""
+"""The headers that are read, and the attributes that they are; a sender may add any others."""
 
 _T = TypeVar("_T")
 
@@ -132,7 +134,7 @@ def read_event(key: bytes | None, value: bytes | None, headers: Headers) -> Inbo
         )
     _refuse_other_encodings(value)
     texts = _header_texts(headers)
-    content_type = texts.get("content-type", "").lower()
+    content_type = texts.pop("content-type", "").lower()
     if content_type.startswith(_CLOUDEVENTS):
         if content_type.partition(";")[0].rstrip() != _STRUCTURED:
             raise InvalidEventError(
@@ -141,14 +143,11 @@ def read_event(key: bytes | None, value: bytes | None, headers: Headers) -> Inbo
                 f" send each event in a record of its own, as {_STRUCTURED}",
             )
         event = _structured_event(value)
-    elif "ce_specversion" in texts:
-        attributes = _convert(
-            {name[3:]: text for name, text in texts.items() if name.startswith("ce_")}
-        )
-        event = _event(attributes, value)
+    elif "specversion" in texts:
+        event = _event(_convert(texts), value)
     elif b'"specversion"' in value and _decode(_sniffed, value).specversion is not None:
         event = _structured_event(value)
-    elif any(name.startswith("ce_") for name in texts):
+    elif texts:
         raise InvalidEventError(
             Defect.INVALID_HEADERS, 'ce_specversion is missing; send it with the value "1.0"'
         )
@@ -180,13 +179,11 @@ def _structured_event(value: bytes) -> Inbound:
 def _event(attributes: _Attributes, data: bytes) -> Inbound:
     match attributes.type:
         case "countersign.login.attempted.v1":
-            event = _decode(_attempted, data)
-            return LoginAttempted(
-                **_common(attributes, event.tenant, event.user.user_id, data), event=event
-            )
+            return _login(attributes, _decode(_attempted, data), data)
         case "countersign.login.returned.v1":
             returned = _decode(_returned, data)
             common = _common(attributes, returned.tenant, returned.user.user_id, data)
+            _refuse_control_characters({"event_id": returned.event_id})
             identity: EventIdentity = common["identity"]
             login = EventIdentity(identity.tenant, identity.source, returned.event_id)
             return LoginReturned(**common, login=login, code=returned.code)
@@ -209,13 +206,25 @@ def _bare_event(value: bytes) -> LoginAttempted:
         type=LOGIN_ATTEMPTED,
         time=bare.time,
     )
-    return LoginAttempted(**_common(attributes, bare.tenant, bare.user.user_id, value), event=bare)
+    return _login(attributes, bare, value)
+
+
+def _login(attributes: _Attributes, event: PostLoginEvent, data: bytes) -> LoginAttempted:
+    more = {"client.client_id": event.client.client_id}
+    if event.login.browser_id is not None:
+        more["login.browser_id"] = event.login.browser_id
+    common = _common(attributes, event.tenant, event.user.user_id, data, more)
+    return LoginAttempted(**common, event=event)
 
 
 def _common(
-    attributes: _Attributes, tenant: TenantRef | None, subject: str, data: bytes
+    attributes: _Attributes,
+    tenant: TenantRef | None,
+    subject: str,
+    data: bytes,
+    more: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """Return the fields that every kind of event has."""
+    """Return the fields that every kind of event has; `more` are identifiers that its kind has."""
     name = attributes.tenantid
     if tenant is not None:
         if name is not None and name != tenant.id:
@@ -227,6 +236,9 @@ def _common(
         raise InvalidEventError(
             Defect.INVALID_EVENT, "tenantid is missing; send it, or tenant.id in the data"
         )
+    _refuse_control_characters(
+        {"id": attributes.id, "source": attributes.source, "user.user_id": subject, **more}
+    )
     key = user_key(name, subject)
     traceparent = attributes.traceparent
     return {
@@ -243,34 +255,48 @@ def _common(
     }
 
 
+def _refuse_control_characters(identifiers: Mapping[str, str]) -> None:
+    position = control_character_in(*identifiers.values())
+    if position is not None:
+        raise InvalidEventError(
+            Defect.INVALID_EVENT,
+            f"{list(identifiers)[position]} holds a control character; send it without",
+        )
+
+
 _DIGEST = hashlib.blake2b(digest_size=16)
 
 
 def _digest(kind: str, time: datetime, key: bytes, data: bytes) -> bytes:
-    state = hashlib.blake2b(f"{kind}\n{time.isoformat()}\n{len(key)}\n".encode(), digest_size=16)
+    state = _DIGEST.copy()
+    state.update(f"{kind}\n{time.isoformat()}\n{len(key)}\n".encode())
     state.update(key)
     state.update(data)
     return state.digest()
 
 
 def _header_texts(headers: Headers) -> dict[str, str]:
-    """Return the headers that are read, by lower-case name."""
+    """Return the headers that are read, by their attribute's name."""
     texts: dict[str, str] = {}
     for raw_name, raw in headers:
-        name = str(raw_name).lower()  # whatever it is, law 1 holds
-        if name not in _READ:
+        name = _READ.get(raw_name) or _READ.get(str(raw_name).lower())
+        if name is None:
             continue
         if name in texts:
             raise InvalidEventError(
-                Defect.INVALID_HEADERS, f"header {name} stands twice; send it once"
+                Defect.INVALID_HEADERS, f"header {_header(name)} stands twice; send it once"
             )
         try:
             texts[name] = raw.decode()
         except (UnicodeDecodeError, AttributeError):
             raise InvalidEventError(
-                Defect.INVALID_HEADERS, f"header {name} is not UTF-8; send it as UTF-8"
+                Defect.INVALID_HEADERS, f"header {_header(name)} is not UTF-8; send it as UTF-8"
             ) from None
     return texts
+
+
+def _header(attribute: str) -> str:
+    return attribute if attribute == "content-type" else f"ce_{attribute}"
 
 
 def _convert(attributes: Mapping[str, str]) -> _Attributes:
