@@ -32,6 +32,7 @@ class Case:
         action_asks: an Action asked for MFA.
         all_applications: the policy asks for MFA at every login.
         low_confidence: the adaptive policy asks for MFA at this login.
+        provider: who is due; None where nobody is, or nobody can.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Case:
         self.max_age_asks = self._max_age_asks()
         self.all_applications = policy is Policy.ALL_APPLICATIONS
         self.low_confidence = policy is Policy.CONFIDENCE_SCORE and not self._assured()
+        self.provider = None if self.not_due() else self._provider()
 
     # -- what comes before everything --
 
@@ -125,8 +127,8 @@ class Case:
 
     # -- who challenges --
 
-    def provider(self) -> Provider | None:
-        """Return who is due; None where nobody can.
+    def _provider(self) -> Provider | None:
+        """Return who can challenge.
 
         Duo works for the policy and for `any` only where it is the sole factor that is on; an
         Action's explicit `duo` works whatever the toggles say (Auth0).
@@ -146,11 +148,11 @@ class Case:
 
     def no_provider(self) -> bool:
         """Nobody can challenge."""
-        return self.provider() is None
+        return self.provider is None
 
     def delegated(self) -> bool:
         """Another provider than Duo is due."""
-        return self.provider() is not Provider.DUO
+        return self.provider is not Provider.DUO
 
     # -- whether Duo is spared, or can't be asked --
 

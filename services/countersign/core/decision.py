@@ -60,7 +60,7 @@ def _allow(reason: Reason) -> Callable[[Case, list[str]], Decision]:
 
 def _delegate(case: Case, trace: list[str]) -> Decision:
     ruled = _ruled(case, ResultType.LOGIN_DELEGATED, Reason.MFA_DUE, trace)
-    provider = case.provider()
+    provider = case.provider
     return msgspec.structs.replace(ruled, provider=provider.value if provider else None)
 
 
