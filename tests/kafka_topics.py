@@ -53,9 +53,10 @@ async def take_all(bootstrap: str, topic: str) -> list[Any]:
         partitions = [
             TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)
         ]
-        consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)
-        await consumer.seek_to_beginning(*partitions)
+        consumer.assign(partitions)
+        for partition in partitions:
+            consumer.seek(partition, 0)
         records: list[Any] = []
         while len(records) < sum(ends.values()):
             for batch in (await consumer.getmany(timeout_ms=100)).values():

@@ -90,6 +90,8 @@ def logins(draw: st.DrawFn) -> LoginAttempted:
         parts["authentication"]["riskAssessment"] = {"confidence": draw(confidence)}
     if draw(st.booleans()):
         parts["request"] = {"query": {"max_age": draw(query_max_ages)}}
+    for name in draw(st.sets(st.sampled_from(("transaction", "authentication", "request")))):
+        parts[name] = None  # as a sender does who knows nothing of it
     return a_login(
         subject=draw(st.sampled_from((ALICE, BOB))),
         browser_id=draw(st.sampled_from((LAPTOP, None))),

@@ -59,7 +59,9 @@ async def list_(tenant: str, user_id: str) -> None:
         )
     limits = found.remember if found else Remember()
     now = datetime.now(UTC)
-    table = Table("browser", "since", "last used", "ends", "challenge", box=None)
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for column in ("browser", "since", "last used", "ends"):
+        table.add_column(column, no_wrap=True)
     for name, browser in sorted(browsers.items(), key=lambda item: item[1].renewed, reverse=True):
         ends = remember.ends_at(browser, limits)
         table.add_row(
@@ -67,7 +69,6 @@ async def list_(tenant: str, user_id: str) -> None:
             f"{browser.since:%Y-%m-%d %H:%M}",
             f"{browser.renewed:%Y-%m-%d %H:%M}",
             f"{ends:%Y-%m-%d %H:%M}" if now < ends else "ended",
-            browser.challenge,
         )
     if browsers:
         answers().print(table)

@@ -1,0 +1,123 @@
+"""What the benchmark is told on its command line."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+WARM_UP_SECONDS = 2
+"""Seconds at the steady rate whose latencies don't count: connections, scripts and the JVM are new."""
+
+ABOUT = """\
+Measure the decider against two loops by hand, on a real Kafka and a real Valkey that are started for it:
+logins decided a second, latency at a steady rate, memory, and bytes a login costs in the store.
+"""
+AFTERWARDS = """\
+The table goes to standard output, progress to standard error. Whether the aims were reached is said, and
+never fails the program: figures move with the machine and with what else it does. Broker, store and
+contender share it, so give it two quiet cores at least.
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """How much is measured, and where the figures go.
+
+    Attributes:
+        events: logins in a run of ours and of the loop by hand.
+        faust_events: logins in a run of the Faust agent that takes one at a time.
+        rounds: how often everything is measured.
+        rate: logins a second in the latency runs.
+        seconds: how long those last, after their warm-up.
+        partitions: of each topic.
+        stored: logins, and remembered users, that the bytes in the store are measured with.
+        json: where the figures are written.
+        profile: where a profile of ours is written; None = no profile.
+    """
+
+    events: int
+    faust_events: int
+    rounds: int
+    rate: int
+    seconds: int
+    partitions: int
+    stored: int
+    json: Path
+    profile: Path | None
+
+    @property
+    def latency_events(self) -> int:
+        """How many logins a latency run has, its warm-up included."""
+        return self.rate * (WARM_UP_SECONDS + self.seconds)
+
+
+FULL = {"events": 60_000, "faust_events": 3_000, "rounds": 3, "seconds": 10, "stored": 10_000}
+QUICK = {"events": 10_000, "faust_events": 500, "rounds": 1, "seconds": 3, "stored": 2_000}
+
+
+def parse(arguments: Sequence[str]) -> Options:
+    """Return the options; a wrong one, and `--help`, end the program."""
+    given = vars(_parser().parse_args(arguments))
+    amounts = QUICK if given.pop("quick") else FULL
+    return Options(**{**given, **{k: given[k] or amount for k, amount in amounts.items()}})
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="bench_decider.py", description=ABOUT, epilog=AFTERWARDS, allow_abbrev=False
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help="one round of little, to see that the program works; its figures say little",
+    )
+    for name, what in (
+        ("events", "logins in a run of the decider and of the loop by hand"),
+        ("faust_events", "logins in a run of the Faust agent, which is slow"),
+        ("rounds", "how often everything is measured"),
+        ("seconds", "seconds that a latency run lasts"),
+        ("stored", "logins and users that the store's bytes are measured with"),
+    ):
+        parser.add_argument(
+            f"--{name.replace('_', '-')}",
+            type=_at_least(1),
+            metavar="N",
+            help=f"{what} ({FULL[name]:,}; with --quick {QUICK[name]:,})",
+        )
+    parser.add_argument(
+        "--rate",
+        type=_at_least(1),
+        default=1_000,
+        metavar="N",
+        help="logins a second in a latency run (1,000)",
+    )
+    parser.add_argument(
+        "--partitions", type=_at_least(1), default=4, metavar="N", help="of each topic (4)"
+    )
+    parser.add_argument(
+        "--json",
+        type=Path,
+        default=Path("bench.json"),
+        metavar="PATH",
+        help="where the figures of each run go (bench.json)",
+    )
+    parser.add_argument(
+        "--profile",
+        type=Path,
+        metavar="PATH",
+        help="run the decider once more under cProfile, write that file, and show its hottest functions",
+    )
+    return parser
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def read(text: str) -> int:
+        digits = text.replace(",", "").replace("_", "")
+        if not digits.isdecimal() or int(digits) < least:
+            message = f"{text!r} is no whole number from {least} on"
+            raise argparse.ArgumentTypeError(message)
+        return int(digits)
+
+    return read

@@ -1,0 +1,45 @@
+"""The decider as it is, put together as its own composition root does it."""
+
+from __future__ import annotations
+
+import asyncio
+
+from countersign.adapters.kafka.configured import kafka_connection
+from countersign.adapters.kafka.publisher import KafkaPublisher
+from countersign.adapters.redis.connection import connect_redis
+from countersign.adapters.redis.store import RedisStore
+from countersign.core.identity import Pseudonyms
+from countersign.decider.app import Decider
+from countersign.decider.metrics import Metrics
+from countersign.decider.readiness import Readiness
+from countersign.settings import Settings
+from tests.benchmarks.load import TENANTS
+from tests.bus import FixedTenants
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Decide logins until told to stop."""
+    client = connect_redis(settings)
+    store = RedisStore(
+        client,
+        Pseudonyms(settings.identifier_key_bytes()),
+        dedupe_window=settings.dedupe_window,
+        retention=settings.challenge_retention,
+    )
+    publisher = KafkaPublisher(kafka_connection(settings))
+    decider = Decider(
+        settings,
+        store=store,
+        publisher=publisher,
+        # Reading them from their topic is done once, before the first event.
+        tenants=FixedTenants(*TENANTS.values()),
+        readiness=Readiness("events"),
+        metrics=Metrics(),
+    )
+    await decider.start()
+    try:
+        await stop.wait()
+    finally:
+        await decider.stop()
+        await publisher.close()
+        await client.aclose()
