@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from typing import Literal
 
 import stamina
@@ -65,3 +66,14 @@ def quiet_libraries() -> None:
     """
     for name in ("aiokafka", "faust", "mode", "asyncio"):
         logging.getLogger(name).setLevel(logging.WARNING)
+
+
+def where_it_failed(error: BaseException, *, frames: int = 6) -> list[str]:
+    """Return the innermost places of an error's traceback, as `file:line function`.
+
+    In place of the traceback itself: an exception's text can quote the event that caused it (law 9).
+    """
+    return [
+        f"{frame.filename.rpartition('/')[2]}:{frame.lineno} {frame.name}"
+        for frame in traceback.extract_tb(error.__traceback__)[-frames:]
+    ]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import pytest
+import structlog
 
 from countersign.adapters.memory.publisher import MemoryPublisher
 from countersign.adapters.memory.store import MemoryStore
@@ -17,6 +19,7 @@ from countersign.decider.agent import BatchHandler, Topics
 from countersign.decider.judge import Judge
 from countersign.decider.limit import DeadLetterLimit, DeadLetterLimitError
 from countersign.decider.metrics import Metrics
+from countersign.logs import set_up_logs
 from countersign.ports import Recording
 from countersign.wire.dead_letter import read_dead_letter
 from tests.builders import NOW, PSEUDONYMS, InboundRecord, a_login_record, a_tenant
@@ -191,3 +194,23 @@ async def test_metrics_count_what_was_answered() -> None:
     assert value("countersign_results_total", challenged) == 3
     assert value("countersign_dead_letters_total", {"reason": "empty"}) == 1
     assert value("countersign_events_total", {"kind": "LoginAttempted"}) == 3
+
+
+@pytest.mark.law(9)
+async def test_a_failures_text_reaches_no_log_and_no_dead_letter(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Law 9: an unexpected exception's text, which may quote the event, is not logged nor published."""
+    canary = "canary-4711"
+    bench = Bench(store=FailingStore(lambda _: KeyError(canary)))
+    before = logging.getLogger().handlers
+    set_up_logs("debug", "json")
+    try:
+        await bench.handle(*logins(2))
+    finally:
+        logging.getLogger().handlers = before
+        structlog.reset_defaults()
+    said = capsys.readouterr()
+    assert "event_failed_unexpectedly" in said.err
+    assert canary not in said.err + said.out
+    assert all(canary not in str(record) for record in bench.publisher.records)

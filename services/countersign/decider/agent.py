@@ -21,6 +21,7 @@ from countersign.decider.judge import Answer, Decided, Forgotten, Judge, Settled
 from countersign.decider.limit import DeadLetterLimit
 from countersign.decider.metrics import Metrics
 from countersign.decider.waves import Entry, cut_into_waves
+from countersign.logs import where_it_failed
 from countersign.ports import Clock, Publisher, Store, TenantDirectory
 from countersign.wire.dead_letter import DeadLetter, write_dead_letter
 from countersign.wire.inbound import read_event
@@ -114,6 +115,7 @@ class BatchHandler:
             except InvalidEventError as error:
                 answers[place] = error
             except Exception as error:  # noqa: BLE001  # one event's failure is not its neighbours'
+                _tell(error)
                 answers[place] = Unexpected(error)
             else:
                 events.append((place, event))
@@ -140,9 +142,9 @@ class BatchHandler:
             return await self._judge.answer(wave)
         except UnavailableError:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is one event's alone
             if len(wave) == 1:
-                log.exception("event_failed_unexpectedly", error_class=type(error).__name__)
+                _tell(error)
                 return [(wave[0].place, Unexpected(error))]
             # Judging again is safe: what was recorded already stands.
             log.warning("wave_failed_unexpectedly", error_class=type(error).__name__)
@@ -224,3 +226,11 @@ class BatchHandler:
             self._metrics.results.labels(kind, reason).inc(count)
         for reason, count in dead_letters.items():
             self._metrics.dead_letters.labels(reason).inc(count)
+
+
+def _tell(error: Exception) -> None:
+    log.error(
+        "event_failed_unexpectedly",
+        error_class=type(error).__name__,
+        where=where_it_failed(error),
+    )

@@ -22,6 +22,7 @@ from countersign.decider.channel import Batch, BatchChannel, BusRecord
 from countersign.decider.limit import DeadLetterLimitError
 from countersign.decider.metrics import Metrics
 from countersign.decider.readiness import Readiness
+from countersign.logs import where_it_failed
 
 log = structlog.get_logger(__name__)
 
@@ -100,10 +101,12 @@ class Source(Service, ConsumerRebalanceListener):  # type: ignore[misc]  # aioka
             log.critical("halted", reason=str(error))
             # Leaving the group hands the partitions to others; the offsets stay where they are.
             await self._close()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # the process stays up to say why it does nothing
             self.failure = error
             self._readiness.lacks("events", f"the source failed: {type(error).__name__}")
-            log.exception("source_failed")
+            log.critical(
+                "source_failed", error_class=type(error).__name__, where=where_it_failed(error)
+            )
         finally:
             self._at_rest.set()
             self.ended.set()

@@ -18,6 +18,7 @@ from countersign.adapters.kafka.settings_in_force import SettingsInForce
 from countersign.adapters.kafka.whole_topic import Offsets, TopicRecord, WholeTopic
 from countersign.core.errors import BusUnavailableError, SettingsError
 from countersign.core.tenant import TenantSettings
+from countersign.logs import where_it_failed
 
 log = structlog.get_logger(__name__)
 
@@ -165,4 +166,6 @@ def _looked_at(task: asyncio.Task[None]) -> None:
     """Log a failure that is a mistake in here; who waits for the task may have given up."""
     error = None if task.cancelled() else task.exception()
     if error is not None and not isinstance(error, BusUnavailableError):
-        log.critical("tenant_settings_failed", exc_info=error)
+        log.critical(
+            "tenant_settings_failed", error_class=type(error).__name__, where=where_it_failed(error)
+        )
