@@ -20,6 +20,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from countersign.adapters.kafka.configured import kafka_connection, topic_names
 from countersign.adapters.kafka.publisher import KafkaPublisher
 from countersign.adapters.kafka.topics import create_topics
+from countersign.adapters.redis.configured import redis_store
 from countersign.adapters.redis.connection import connect_redis
 from countersign.adapters.redis.store import RedisStore
 from countersign.core.challenge import Proof, State, claim, prove
@@ -265,12 +266,7 @@ async def open_bus(stack: Stack, *, partitions: int = 3, **overrides: Any) -> As
         connection, topic_names(settings), partitions=partitions, replication_factor=1
     )
     client = connect_redis(settings)
-    store = RedisStore(
-        client,
-        Pseudonyms(settings.identifier_key_bytes()),
-        dedupe_window=settings.dedupe_window,
-        retention=settings.challenge_retention,
-    )
+    store = redis_store(settings, client)
     bus = Bus(settings, KafkaPublisher(connection), store)
     try:
         yield bus

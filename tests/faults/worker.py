@@ -18,9 +18,8 @@ from aiokafka import AIOKafkaConsumer
 
 from countersign.adapters.kafka.configured import kafka_connection
 from countersign.adapters.kafka.publisher import KafkaPublisher
+from countersign.adapters.redis.configured import redis_store
 from countersign.adapters.redis.connection import connect_redis
-from countersign.adapters.redis.store import RedisStore
-from countersign.core.identity import Pseudonyms
 from countersign.decider import app
 from countersign.decider.app import Decider
 from countersign.decider.metrics import Metrics
@@ -128,12 +127,7 @@ async def main(point: str) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     client = connect_redis(settings)
-    store = RedisStore(
-        client,
-        Pseudonyms(settings.identifier_key_bytes()),
-        dedupe_window=settings.dedupe_window,
-        retention=settings.challenge_retention,
-    )
+    store = redis_store(settings, client)
     publisher = KafkaPublisher(kafka_connection(settings))
     app.consumer = dying_consumer(point)  # type: ignore[assignment]  # the seam that this program is for
     decider = Decider(

@@ -11,13 +11,13 @@ from rich.table import Table
 
 from countersign.adapters.kafka.configured import kafka_connection
 from countersign.adapters.kafka.publisher import KafkaPublisher
+from countersign.adapters.redis.configured import redis_store
 from countersign.adapters.redis.connection import connect_redis
-from countersign.adapters.redis.store import RedisStore
 from countersign.cli.output import answers, notes
 from countersign.cli.session import begin, reading
 from countersign.cli.shown import one_line
 from countersign.core import remember
-from countersign.core.identity import EventIdentity, Pseudonyms
+from countersign.core.identity import EventIdentity
 from countersign.core.tenant import Remember
 from countersign.wire.outbound_events import write_browsers_forget
 
@@ -42,12 +42,7 @@ async def list_(tenant: str, user_id: str) -> None:
     settings = begin()
     redis = connect_redis(settings)
     try:
-        store = RedisStore(
-            redis,
-            Pseudonyms(settings.identifier_key_bytes()),
-            dedupe_window=settings.dedupe_window,
-            retention=settings.challenge_retention,
-        )
+        store = redis_store(settings, redis)
         browsers = await store.remembered(tenant, user_id)
     finally:
         await redis.aclose()

@@ -20,8 +20,8 @@ from faust.app.base import BootStrategy
 from countersign.adapters.kafka.configured import kafka_connection
 from countersign.adapters.kafka.publisher import KafkaPublisher
 from countersign.adapters.kafka.tenant_settings import TenantSettingsReader
+from countersign.adapters.redis.configured import redis_store
 from countersign.adapters.redis.connection import connect_redis
-from countersign.adapters.redis.store import RedisStore
 from countersign.core.errors import StoreUnavailableError
 from countersign.core.identity import Pseudonyms
 from countersign.decider.agent import BatchHandler, Topics
@@ -190,12 +190,7 @@ async def _started(
     """Start a decider; wait for Redis and Kafka as long as it takes."""
     client = connect_redis(settings)
     stack.push_async_callback(client.aclose)
-    store = RedisStore(
-        client,
-        Pseudonyms(settings.identifier_key_bytes()),
-        dedupe_window=settings.dedupe_window,
-        retention=settings.challenge_retention,
-    )
+    store = redis_store(settings, client)
     async for attempt in stamina.retry_context(
         on=StoreUnavailableError, attempts=None, timeout=None, wait_initial=0.2, wait_max=5.0
     ):

@@ -16,6 +16,7 @@ from countersign.adapters.kafka.publisher import KafkaPublisher
 from countersign.adapters.kafka.tenant_settings import TenantSettingsReader
 from countersign.adapters.kafka.tenant_settings_writer import TenantSettingsWriter
 from countersign.adapters.kafka.topics import create_topics
+from countersign.adapters.redis.configured import redis_store
 from countersign.adapters.redis.connection import connect_redis
 from countersign.adapters.redis.store import RedisStore
 from countersign.adapters.sealing import Sealer
@@ -84,12 +85,7 @@ async def open_world() -> AsyncIterator[World]:
         redis = connect_redis(settings)
         cleanup.push_async_callback(redis.aclose)
         pseudonyms = Pseudonyms(settings.identifier_key_bytes())
-        store = RedisStore(
-            redis,
-            pseudonyms,
-            dedupe_window=settings.dedupe_window,
-            retention=settings.challenge_retention,
-        )
+        store = redis_store(settings, redis)
         yield World(
             stack=stack,
             settings=settings,
