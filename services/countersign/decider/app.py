@@ -171,8 +171,10 @@ async def serve(settings: Settings) -> int:
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if not starting.done():
-            starting.cancel()
-            await asyncio.wait({starting})
+            while not starting.done():
+                # Again, since a client may take one cancellation for a time-out of its own.
+                starting.cancel()
+                await asyncio.wait({starting}, timeout=0.5)
             return 0
         decider = starting.result()
         ended = asyncio.create_task(decider.source.ended.wait())
