@@ -12,11 +12,14 @@ it is acknowledged the offset is committed.
     Faust each   a Faust agent, an event at a time, its publish awaited (faust_each.py)
 
 What is the same: the events, reading one and writing its result (`read_event`, `write_result`), the
-decision table, the records in the store, the partitions, the batch size, an idempotent producer with
-acks=all that doesn't linger, redis-py with hiredis, the interpreter. So the handling of bus and store is
-compared, and nothing else. Ours does more: it keeps a user's events in order (a batch of a user's two
-logins is two waves), tells a redelivered event from another one with its id, hashes what it stores under
-a key, records a login in one atomic step, and makes a dead letter of what it can't read.
+decision table, the records in the store, the partitions, the size of a batch from and to the broker, an
+idempotent producer with acks=all that doesn't linger, redis-py with hiredis, the interpreter. So the
+handling of bus and store is compared, and nothing else.
+
+What is not: ours does more. It keeps a user's events in order (a batch with two logins of a user, which
+the mix has a few of, is two waves, and so two rounds to the store), tells a redelivered event from
+another one with its id, hashes what it stores under a key, records a login in one atomic step, counts
+prompts in a sliding window where the loops have a counter, and makes a dead letter of what it can't read.
 
 Each contender runs in a process of its own, with a fresh topic that was filled beforehand and an empty
 store but for the remembered browsers. Broker, store and this program run beside it on the same machine.

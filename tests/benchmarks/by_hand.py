@@ -40,7 +40,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         bootstrap_servers=settings.kafka_bootstrap,
         acks="all",
         enable_idempotence=True,
-        max_batch_size=512 * 1024,  # as ours; the default of 16 kB would cost it some 15 %
+        max_batch_size=512 * 1024,  # as ours; the default of 16 kB would cost it a tenth
     )
     redis = Redis.from_url(settings.redis_url)
     loop = Loop(settings, producer, redis)

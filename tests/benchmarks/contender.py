@@ -59,8 +59,7 @@ class Contender:
 
     def cpu_seconds(self) -> float:
         """Return how much processor time it has taken so far."""
-        times = self._seen.cpu_times()
-        return float(times.user + times.system)
+        return cpu_seconds(self._seen)
 
     def peak_bytes(self) -> int:
         """Return the most memory that it has had so far; where the system doesn't say, what it has."""
@@ -70,6 +69,12 @@ class Contender:
                 if line.startswith("VmHWM:"):
                     return int(line.split()[1]) * 1024
         return int(self._seen.memory_info().rss)
+
+
+def cpu_seconds(process: psutil.Process) -> float:
+    """Return how much processor time a process has taken so far."""
+    times = process.cpu_times()
+    return float(times.user + times.system)
 
 
 @asynccontextmanager

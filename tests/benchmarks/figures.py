@@ -42,11 +42,13 @@ class Throughput:
     Attributes:
         per_second: logins a second.
         cpu_micros: microseconds of its own processor time a login.
+        store_micros: microseconds of the store's processor time a login.
         peak_bytes: the most memory that its process had.
     """
 
     per_second: float
     cpu_micros: float
+    store_micros: float
     peak_bytes: int
 
 

@@ -11,6 +11,7 @@ import secrets
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
+import psutil
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from redis.asyncio import Redis
 
@@ -19,7 +20,7 @@ from countersign.adapters.kafka.publisher import KafkaPublisher
 from countersign.adapters.kafka.topics import create_topics
 from countersign.local import Stack
 from countersign.settings import Settings, load_settings
-from tests.benchmarks.contender import OURS
+from tests.benchmarks.contender import OURS, cpu_seconds
 from tests.benchmarks.load import Kind, Login, users_of, utc_now
 from tests.benchmarks.plain_store import remember_browsers, remembered_key
 from tests.benchmarks.store_state import Snapshot, Writer, empty, restore
@@ -44,6 +45,10 @@ class Ground:
         # Every run has the same key, so what is remembered once is remembered for all.
         self._key = base64.b64encode(secrets.token_bytes(32)).decode()
         self._ours: Snapshot | None = None
+
+    def store_cpu_seconds(self) -> float:
+        """Return how much processor time the store has taken so far."""
+        return cpu_seconds(psutil.Process(self._stack.valkey_server.pid))
 
     def settings(self) -> Settings:
         """Return settings with names that no run had before."""

@@ -6,9 +6,8 @@ import asyncio
 
 from countersign.adapters.kafka.configured import kafka_connection
 from countersign.adapters.kafka.publisher import KafkaPublisher
+from countersign.adapters.redis.configured import redis_store
 from countersign.adapters.redis.connection import connect_redis
-from countersign.adapters.redis.store import RedisStore
-from countersign.core.identity import Pseudonyms
 from countersign.decider.app import Decider
 from countersign.decider.metrics import Metrics
 from countersign.decider.readiness import Readiness
@@ -20,16 +19,10 @@ from tests.bus import FixedTenants
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Decide logins until told to stop."""
     client = connect_redis(settings)
-    store = RedisStore(
-        client,
-        Pseudonyms(settings.identifier_key_bytes()),
-        dedupe_window=settings.dedupe_window,
-        retention=settings.challenge_retention,
-    )
     publisher = KafkaPublisher(kafka_connection(settings))
     decider = Decider(
         settings,
-        store=store,
+        store=redis_store(settings, client),
         publisher=publisher,
         # Reading them from their topic is done once, before the first event.
         tenants=FixedTenants(*TENANTS.values()),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import logging
 import os
 import pstats
 import sys
@@ -31,15 +32,18 @@ HOTTEST = 25
 def run(arguments: Sequence[str]) -> int:
     """Measure, and report; 0 whatever the figures are, 1 where there are none."""
     options = parse(arguments)
+    # A topic that is a moment old may have no leader yet: aiokafka warns, and tries again.
+    logging.getLogger("aiokafka").setLevel(logging.ERROR)
+    progress = Console(stderr=True, highlight=False, soft_wrap=True)
     try:
-        report = asyncio.run(Benchmark(options, Console(stderr=True, highlight=False)).run())
+        report = asyncio.run(Benchmark(options, progress).run())
     except StackError as error:
         sys.stderr.write(f"The embedded stack can't start. {error}\n")
         return 1
     except VoidRunError as error:
         sys.stderr.write(f"Nothing could be measured: {error}\n")
         return 1
-    Console(highlight=False).print(table(report))
+    Console(highlight=False, soft_wrap=True).print(table(report))
     write_json(report, options.json)
     if options.profile is not None and options.profile.exists():
         pstats.Stats(str(options.profile)).sort_stats("tottime").print_stats(HOTTEST)
@@ -134,7 +138,8 @@ class Benchmark:
             case Throughput():
                 what = (
                     f"{measured.per_second:,.0f} logins/s,"
-                    f" {measured.cpu_micros:.0f} µs of CPU a login"
+                    f" {measured.cpu_micros:.0f} µs of CPU a login,"
+                    f" {measured.store_micros:.0f} µs of the store's"
                 )
             case Latency():
                 what = (

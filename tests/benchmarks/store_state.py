@@ -12,7 +12,7 @@ from typing import NamedTuple, TypeVar
 
 from redis.asyncio import Redis
 
-from countersign.adapters.redis.store import RedisStore
+from countersign.adapters.redis.configured import redis_store
 from countersign.core.challenge import Proof, claim, prove
 from countersign.core.identity import Pseudonyms, bucket_of
 from countersign.core.login import Inbound
@@ -61,12 +61,7 @@ class Writer:
     def __init__(self, client: Redis, settings: Settings) -> None:
         self._client = client
         self._pseudonyms = Pseudonyms(settings.identifier_key_bytes())
-        self._store = RedisStore(
-            client,
-            self._pseudonyms,
-            dedupe_window=settings.dedupe_window,
-            retention=settings.challenge_retention,
-        )
+        self._store = redis_store(settings, client)
         self._judge = Judge(
             self._store, self._pseudonyms, public_url=settings.public_url, clock=utc_now
         )
@@ -130,7 +125,8 @@ class Writer:
 
 async def empty(client: Redis) -> None:
     """Empty the store, and return only when the memory is free again."""
-    await client.execute_command("FLUSHALL", "SYNC")
+    # `flushall()` can't say SYNC, and Valkey then frees in the background.
+    await client.execute_command("FLUSHALL", "SYNC")  # type: ignore[no-untyped-call]
 
 
 async def snapshot(client: Redis) -> Snapshot:

@@ -7,7 +7,7 @@ where the results' topic ends, twenty times a second.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from time import monotonic
@@ -27,10 +27,11 @@ _ASK_EVERY = 0.05
 
 
 class Sample(NamedTuple):
-    """What a contender had done by a moment: results, and seconds of processor time."""
+    """What was done by a moment: results, and seconds of processor time that they took so far."""
 
     results: int
-    cpu_seconds: float
+    contender: float
+    store: float
 
 
 async def measure_throughput(
@@ -43,17 +44,22 @@ async def measure_throughput(
     """
     async with ground.made_ready(name, logins) as settings, results_of(settings) as results:
         async with at_work(name, settings, profile=profile) as contender:
-            samples = await results.until(len(logins), contender)
+            samples = await results.until(
+                len(logins),
+                contender,
+                lambda count: Sample(count, contender.cpu_seconds(), ground.store_cpu_seconds()),
+            )
             peak = contender.peak_bytes()
         published = await results.read()
     if wrong := flaw(published, logins):
         raise VoidRunError(wrong)
     first = next(sample for sample in samples if sample.results >= LEFT_OUT * len(logins))
-    counted = samples[-1].results - first.results
-    cpu = samples[-1].cpu_seconds - first.cpu_seconds
+    last = samples[-1]
+    micros = 1_000_000 / max(last.results - first.results, 1)
     return Throughput(
         per_second=per_second(result.at for result in published),
-        cpu_micros=cpu / max(counted, 1) * 1_000_000,
+        cpu_micros=(last.contender - first.contender) * micros,
+        store_micros=(last.store - first.store) * micros,
         peak_bytes=peak,
     )
 
@@ -89,13 +95,15 @@ class Results:
         ends = await self._consumer.end_offsets(self._consumer.assignment())
         return int(sum(ends.values()))
 
-    async def until(self, count: int, contender: Contender) -> list[Sample]:
-        """Return when so many results are there, with what was seen on the way.
+    async def until(
+        self, count: int, contender: Contender, sample: Callable[[int], Sample]
+    ) -> list[Sample]:
+        """Return when so many results are there, with samples taken on the way.
 
         Raises:
             VoidRunError: no more of them come.
         """
-        samples: list[Sample] = [Sample(0, contender.cpu_seconds())]
+        samples = [sample(0)]
         progress = monotonic()
         while samples[-1].results < count:
             await asyncio.sleep(_ASK_EVERY)
@@ -104,7 +112,7 @@ class Results:
                 message = f"ended after {results:,} of {count:,} results"
                 raise VoidRunError(message)
             if results > samples[-1].results:
-                samples.append(Sample(results, contender.cpu_seconds()))
+                samples.append(sample(results))
                 progress = monotonic()
             elif monotonic() > progress + PATIENCE:
                 message = f"stuck after {results:,} of {count:,} results"

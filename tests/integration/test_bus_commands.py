@@ -60,9 +60,7 @@ class Shell:
             stderr=asyncio.subprocess.PIPE,
         )
 
-    async def __call__(
-        self, *arguments: str, given: bytes | None = None, **changes: str
-    ) -> Finished:
+    async def __call__(self, *arguments: str, given: bytes = b"", **changes: str) -> Finished:
         """Run a command to its end, with something on its standard input."""
         process = await self.begin(*arguments, **changes)
         out, err = await process.communicate(given)
@@ -206,7 +204,7 @@ async def test_send_publishes_while_its_input_is_open(
         while not await take_all(stack.kafka, topics.login_events):
             pass
     assert process.returncode is None
-    out, _ = await process.communicate()
+    out, _ = await process.communicate(b"")
     assert out.decode() == f"1 event sent to {topics.login_events}.\n"
 
 
@@ -273,7 +271,7 @@ async def test_tail_follows_what_is_published_later(
     new = a_result(ResultType.LOGIN_ALLOWED, subject=BOB)._replace(topic=topics.mfa_results)
     await put(stack.kafka, [old])
     process = await shell.begin("tail", "--json", "--count", "1")
-    waiting = asyncio.create_task(process.communicate())
+    waiting = asyncio.create_task(process.communicate(b""))
     async with asyncio.timeout(30):
         # It doesn't say when it began to listen, so the result is published until it was seen.
         while not waiting.done():

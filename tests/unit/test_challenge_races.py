@@ -152,4 +152,4 @@ class Races(RuleBasedStateMachine):
 
 
 TestRaces = pytest.mark.law(5)(pytest.mark.law(6)(pytest.mark.law(7)(Races.TestCase)))
-TestRaces.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestRaces.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)

@@ -117,6 +117,12 @@ def test_hashes_are_the_same_for_ever() -> None:
     assert PSEUDONYMS.code("60cfEriNHr09lmJ11b_z506g", "code") == "popZti7IMkMuBGCCIOS7mA"
 
 
+@pytest.mark.parametrize("length", [32, 64])
+def test_a_key_of_32_to_64_bytes_is_taken(length: int) -> None:
+    """Both ends of what BLAKE2b takes, and long enough."""
+    assert len(Pseudonyms(bytes(length)).user("acme", ALICE)) == 22
+
+
 @pytest.mark.parametrize("length", [0, 16, 31, 65])
 def test_a_key_of_the_wrong_length_is_refused(length: int) -> None:
     """A short key can be guessed, and a long one isn't used whole."""

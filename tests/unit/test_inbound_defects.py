@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from countersign.core.errors import Defect, InvalidEventError
 from countersign.wire.inbound import MAX_EVENT_BYTES, read_event
-from tests.builders import ALICE, BOB, InboundRecord, a_login_record, a_return_record, login_data
+from tests.builders import (
+    ALICE,
+    BOB,
+    InboundRecord,
+    a_forget_record,
+    a_login_record,
+    a_return_record,
+    login_data,
+)
 
 GOOD = a_login_record()
 CANARY = "canary-7f3a"
@@ -131,6 +139,63 @@ def test_the_largest_event_that_is_taken() -> None:
     assert GOOD.value is not None
     padded = GOOD.value + b" " * (MAX_EVENT_BYTES - len(GOOD.value))
     assert read_event(GOOD.key, padded, GOOD.headers).subject == ALICE
+
+
+CONTROLS = [chr(code) for code in (*range(0x20), 0x7F)]
+
+
+@pytest.mark.law(10)
+@pytest.mark.parametrize(
+    ("field", "put_in"),
+    [
+        ("id", lambda text: a_login_record(event_id=text)),
+        ("source", lambda text: a_login_record(source=text)),
+        ("user.user_id", lambda text: a_login_record(subject=text)),
+        ("client.client_id", lambda text: a_login_record(client_id=text)),
+        ("login.browser_id", lambda text: a_login_record(browser_id=text)),
+        ("id", lambda text: a_return_record(event_id=text)),
+        ("user.user_id", lambda text: a_return_record(subject=text)),
+        ("event_id", lambda text: a_return_record(login_id=text)),
+        ("source", lambda text: a_forget_record(source=text)),
+        ("user.user_id", lambda text: a_forget_record(subject=text)),
+    ],
+)
+def test_no_identifier_holds_a_control_character(
+    field: str, put_in: Callable[[str], InboundRecord]
+) -> None:
+    """Law 10: none of them forges a name that is joined by line feeds, a header or a log line."""
+    plain = "an identifier of some length"
+    assert read_event(*put_in(plain))
+    for control in CONTROLS:
+        for text in (plain + control, control + plain, f"an identifier{control}of some length"):
+            error = refusal(put_in(text))
+            assert error.detail == f"{field} holds a control character; send it without"
+
+
+@pytest.mark.parametrize(
+    ("put_in", "least", "most"),
+    [
+        (lambda text: a_login_record(event_id=text), 1, 256),
+        (lambda text: a_login_record(source=text), 1, 512),
+        (lambda text: a_login_record(subject=text), 1, 512),
+        (lambda text: a_login_record(client_id=text), 1, 256),
+        (lambda text: a_login_record(browser_id=text), 16, 256),
+        (lambda text: a_login_record(return_url=text), 1, 2048),
+        (lambda text: a_return_record(code=text), 1, 256),
+        (lambda text: a_login_record(tenant=text), 1, 63),
+    ],
+)
+def test_identifiers_have_lengths(
+    put_in: Callable[[str], InboundRecord], least: int, most: int
+) -> None:
+    """The shortest and the longest are taken; one character more or less is refused by name."""
+    assert read_event(*put_in("a" * least))
+    assert read_event(*put_in("a" * most))
+    for length in (least - 1, most + 1):
+        assert refusal(put_in("a" * length)).defect in {
+            Defect.INVALID_EVENT,
+            Defect.INVALID_HEADERS,
+        }
 
 
 def places(value: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:  # noqa: ANN401

@@ -203,6 +203,7 @@ def test_instants_are_recorded_in_whole_milliseconds() -> None:
     """What is finer is cut off, never rounded up into the future."""
     fine = NOW + timedelta(microseconds=1999)
     assert to_milliseconds(fine) == NOW + timedelta(milliseconds=1)
+    assert to_milliseconds(NOW + timedelta(microseconds=123_456)).microsecond == 123_000
     assert to_milliseconds(NOW) == NOW
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -114,6 +115,45 @@ def test_bounds_are_told_in_plain_numbers() -> None:
         "remember.absolute: is 8553600 s. Give between 1 s and 2592000 s,"
         " as an ISO 8601 duration such as P30D"
     )
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        a_tenant(remember=Remember(idle=SECOND, absolute=SECOND)),
+        a_tenant(remember=Remember(idle=timedelta(days=7), absolute=timedelta(days=30))),
+        a_tenant(challenge=ChallengeRules(lifetime=30 * SECOND, return_urls=(RETURN_URL,))),
+        a_tenant(challenge=ChallengeRules(lifetime=3600 * SECOND, return_urls=(RETURN_URL,))),
+        a_tenant(push_budget=PushBudget(window=60 * SECOND)),
+        a_tenant(push_budget=PushBudget(window=timedelta(days=1))),
+        a_tenant(factors=Factors(otp=True, sms=True), challenge=ChallengeRules()),
+    ],
+)
+def test_the_bounds_themselves_are_taken(settings: TenantSettings) -> None:
+    """A second, 7 and 30 days, half a minute and an hour, a minute and a day are all allowed."""
+    assert problems(settings) == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "taken"),
+    [
+        ({"version": 1}, True),
+        ({"version": 0}, False),
+        ({"push_budget": {"prompts": 1}}, True),
+        ({"push_budget": {"prompts": 100}}, True),
+        ({"push_budget": {"prompts": 0}}, False),
+        ({"push_budget": {"prompts": 101}}, False),
+        ({"updated_at": "2026-03-02T09:00:00"}, False),
+    ],
+)
+def test_numbers_out_of_range_are_no_settings(changes: dict[str, Any], *, taken: bool) -> None:
+    """A version counts from 1, a budget allows 1 to 100 prompts, and an instant has a zone."""
+    document = {**msgspec.to_builtins(a_tenant()), **changes}
+    if taken:
+        assert msgspec.convert(document, TenantSettings)
+        return
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.convert(document, TenantSettings)
 
 
 def test_all_problems_are_found_at_once() -> None:

@@ -7,6 +7,7 @@ which lose events (docs/adr/0001). The source of events and the way back are our
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -51,6 +52,9 @@ class DeciderApp(faust.App):
     """The Faust app that the agent lives in."""
 
     BootStrategy = Boot
+
+    def _create_directories(self) -> None:
+        """Leave the file system alone: directories are for Faust's tables, and there are none."""
 
     async def on_stop(self) -> None:
         """Stop, and close the event loop of the consumer that Faust makes and never starts."""
@@ -123,6 +127,7 @@ class Decider:
         """Start the agent, then the source."""
         await self.app.start()
         quiet_libraries()
+        spare_the_collector()
         await self.source.start()
 
     async def stop(self) -> None:
@@ -130,6 +135,17 @@ class Decider:
         await self.source.leave()
         await self.source.stop()
         await self.app.stop()
+
+
+def spare_the_collector() -> None:
+    """Have the garbage collector leave what is there alone, and come by less often.
+
+    Events and records hold no cycles, so nearly all that it looks through is in use. Measured: a fifth
+    of the processor time a login, at no more memory.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def consumer(settings: Settings) -> AIOKafkaConsumer:

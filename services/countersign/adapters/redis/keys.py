@@ -5,7 +5,10 @@ Keys of one tag share a slot in a Redis Cluster, so a script may touch them toge
 
 from __future__ import annotations
 
+from zlib import crc32
+
 from countersign.core.identity import (
+    BUCKETS,
     EventIdentity,
     Pseudonyms,
     bucket_of,
@@ -28,10 +31,11 @@ class Keys:
     def claim(self, identity: EventIdentity) -> tuple[int, str]:
         """Return bucket and key of an event's claim.
 
-        Its bucket is the event's own, not a user's: an event under another subject has to find it.
+        Its bucket is the event's own, not a user's: an event under another subject has to find it. No
+        partition is to nest in it, and the name is a hash already, so the quickest checksum will do.
         """
         name = self.pseudonyms.event(identity)
-        bucket = bucket_of(murmur2(name.encode()))
+        bucket = crc32(name.encode()) % BUCKETS
         return bucket, f"{{{bucket:02x}}}:claim:{name}"
 
     def decided(self, bucket: int, identity: EventIdentity) -> str:

@@ -34,28 +34,31 @@ local function renew(remembered, browser, value, ends)
   end
 end
 
--- Opens a challenge; false where the push budget has no room for it.
-local function open(remembered, budget, challenge, due, id, record, deadline, most, window)
-  redis.call('ZREMRANGEBYSCORE', budget, '-inf', now - window)
-  if redis.call('ZCARD', budget) >= tonumber(most) and not redis.call('ZSCORE', budget, id) then
+-- Whether the push budget has no room for one more prompt.
+local function is_spent(budget, id, most, window)
+  if redis.call('ZCARD', budget) < tonumber(most) then
     return false
   end
+  redis.call('ZREMRANGEBYSCORE', budget, '-inf', now - window)
+  return redis.call('ZCARD', budget) >= tonumber(most) and not redis.call('ZSCORE', budget, id)
+end
+
+local function open(remembered, budget, challenge, due, id, record, deadline, window)
   redis.call('ZADD', budget, 'NX', now, id)
   redis.call('PEXPIRE', budget, window)
-  if redis.call('EXISTS', challenge) == 0 then
+  if redis.call('HSETNX', challenge, 'revision', 0) == 1 then
     -- No end of its own yet: it has one once its outcome is on the bus.
-    redis.call('HSET', challenge, 'record', record, 'revision', 0,
+    redis.call('HSET', challenge, 'record', record,
                'mark', redis.call('HGET', remembered, 'mark') or '')
     redis.call('ZADD', due, deadline, id)
   end
-  return true
 end
 
 local answers = {}
 while key_at <= #KEYS do
   local decided = take_keys(1)
   local record, kind = take(2)
-  local standing = redis.call('GET', decided)
+  local standing = redis.call('SET', decided, record, 'NX', 'GET', 'PX', keep)
   local answer = standing or 0
 
   if kind == 'renewed' then
@@ -67,14 +70,14 @@ while key_at <= #KEYS do
   elseif kind == 'challenge' then
     local remembered, budget, challenge, due = take_keys(4)
     local id, value, deadline, most, window, denial = take(6)
-    if not standing
-       and not open(remembered, budget, challenge, due, id, value, deadline, most, window) then
-      record, answer = denial, 1
+    if not standing then
+      if is_spent(budget, id, most, window) then
+        redis.call('SET', decided, denial, 'PX', keep)
+        answer = 1
+      else
+        open(remembered, budget, challenge, due, id, value, deadline, window)
+      end
     end
-  end
-
-  if not standing then
-    redis.call('SET', decided, record, 'PX', keep)
   end
   answers[#answers + 1] = answer
 end
