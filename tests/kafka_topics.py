@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from countersign.adapters.kafka.connection import KafkaConnection
 from countersign.adapters.kafka.topic_layout import TopicNames
-from countersign.adapters.kafka.topics import create_topics
+from countersign.adapters.kafka.topics import create_topics, partition_count
 from countersign.wire.results import OutboundRecord
 
 
@@ -46,13 +46,12 @@ async def put(bootstrap: str, records: Sequence[OutboundRecord]) -> list[str]:
 
 async def take_all(bootstrap: str, topic: str) -> list[Any]:
     """Return every record that stands on a topic, by partition and offset."""
+    count = await partition_count(KafkaConnection(bootstrap=bootstrap), topic)
+    assert count is not None
+    partitions = [TopicPartition(topic, number) for number in range(count)]
     consumer: Any = AIOKafkaConsumer(bootstrap_servers=bootstrap, fetch_max_wait_ms=50)
-    consumer.assign([TopicPartition(topic, 0)])
     await consumer.start()
     try:
-        partitions = [
-            TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic)
-        ]
         ends = await consumer.end_offsets(partitions)
         consumer.assign(partitions)
         for partition in partitions:

@@ -110,7 +110,8 @@ class TopicReader:
         self, starts: Mapping[TopicPartition, int], ends: Mapping[TopicPartition, int]
     ) -> AsyncIterator[StoredRecord]:
         unread = {partition: end for partition, end in ends.items() if starts[partition] < end}
-        self._start_at({partition: starts[partition] for partition in unread})
+        if unread:
+            self._start_at({partition: starts[partition] for partition in unread})
         progress = time.monotonic()
         while unread:
             records = await self._next()

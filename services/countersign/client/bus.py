@@ -10,10 +10,11 @@ import contextlib
 from collections.abc import Callable
 from typing import Protocol
 
-from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
+from aiokafka.errors import KafkaError
 
 from countersign.adapters.kafka.connection import KafkaConnection
 from countersign.adapters.kafka.topic_layout import TopicNames
+from countersign.adapters.kafka.topics import partition_count
 from countersign.client.results_reader import ResultsReader
 from countersign.client.sender import Sender
 from countersign.core.errors import BusUnavailableError
@@ -59,6 +60,7 @@ class KafkaBus:
 
     def __init__(self, connection: KafkaConnection, topics: TopicNames) -> None:
         self._connection = connection
+        self._topics = topics
         self._reader = ResultsReader(connection, topics.mfa_results)
         self._sender = Sender(connection, topics.login_events)
         self._reading: asyncio.Task[None] | None = None
@@ -72,21 +74,28 @@ class KafkaBus:
         self._reading = asyncio.create_task(self._reader.run(take), name="countersign-results")
 
     async def _start(self) -> None:
+        # Asked first, since a client's own question for a topic can make a broker create it.
+        partitions = await self._partitions(self._topics.mfa_results)
+        await self._partitions(self._topics.login_events)
         try:
-            await self._reader.start()
+            await self._reader.start(partitions)
             await self._sender.start()
-        except UnknownTopicOrPartitionError as error:
-            message = (
-                "Kafka lacks a topic that the client needs; create the topics first,"
-                " and grant READ on the results' and WRITE on the login events'"
-            )
-            raise BusUnavailableError(message) from error
         except (KafkaError, OSError) as error:
             message = (
                 f"Kafka can't be reached at {self._connection.bootstrap}"
                 f" ({type(error).__name__}); check the address, TLS and the login"
             )
             raise BusUnavailableError(message) from error
+
+    async def _partitions(self, topic: str) -> int:
+        count = await partition_count(self._connection, topic)
+        if count is None:
+            message = (
+                f"Kafka has no topic {topic}, or doesn't let this client see it; create the topics"
+                " first, and grant READ on the results' topic and WRITE on the login events'"
+            )
+            raise BusUnavailableError(message)
+        return count
 
     async def publish(self, record: OutboundRecord) -> None:
         """See `Bus.publish`."""

@@ -25,6 +25,7 @@ NEW_PARTITIONS_AFTER = timedelta(seconds=10)
 _POLL_MS = 1_000
 _MAX_RECORDS = 1_000  # so that other tasks of the process get their turn
 _RETRY_SECONDS = 1.0
+_STOP_SECONDS = 2.0
 
 _logger = logging.getLogger(__name__)
 
@@ -51,11 +52,14 @@ class ResultsReader:
         self._consumer: Any = None  # aiokafka has no types
         self._next: dict[TopicPartition, int] = {}
 
-    async def start(self) -> None:
+    async def start(self, partitions: int) -> None:
         """Return when the position behind the last record of each partition is known.
 
+        Args:
+            partitions: how many the topic has.
+
         Raises:
-            KafkaError: Kafka can't be reached, or the topic isn't there.
+            KafkaError: Kafka can't be reached.
         """
         consumer = self._consumer = AIOKafkaConsumer(
             **self._connection.arguments(),
@@ -67,11 +71,12 @@ class ResultsReader:
             metadata_max_age_ms=self._metadata_ms,
             request_timeout_ms=REQUEST_TIMEOUT_MS,
         )
-        # aiokafka's own assignment without a group starts all positions anew when partitions are
-        # added, so this one is by hand. Naming one partition makes the start wait for the topic.
-        consumer.assign([TopicPartition(self._topic, 0)])
         await consumer.start()
-        self._next = await consumer.end_offsets(self._partitions())
+        self._next = await consumer.end_offsets(
+            [TopicPartition(self._topic, number) for number in range(partitions)]
+        )
+        # By hand, since aiokafka's own assignment without a group begins anew at the end of every
+        # partition when some are added. And once, since a stop soon after a second one hangs.
         self._assign()
 
     async def run(self, take: Callable[[bytes | None, Headers], None]) -> None:
@@ -87,10 +92,14 @@ class ResultsReader:
         """Close the consumer."""
         if self._consumer is None:
             return
-        # With Kafka away, aiokafka lets the cancellation of its own requests out of `stop`, before it has
-        # closed its connections. In a task of its own that isn't mistaken for somebody cancelling us.
+        # aiokafka's own `stop` can lose its own cancellation of its fetcher, and then waits for ever; to
+        # be cancelled once more lets it go on. With Kafka away it lets the cancellation of its requests
+        # out, before it has closed its connections. A task of its own keeps both apart from our caller's.
         stopping = asyncio.create_task(self._consumer.stop())
-        await asyncio.wait([stopping])
+        _, hanging = await asyncio.wait([stopping], timeout=_STOP_SECONDS)
+        if hanging:
+            stopping.cancel()
+            await asyncio.wait([stopping])
         if stopping.cancelled():
             await self._consumer._client.close()  # noqa: SLF001  # there is no other way
 
@@ -100,14 +109,12 @@ class ResultsReader:
             for record in records:
                 take(record.value, record.headers)
                 self._next[partition] = record.offset + 1
-        added = [partition for partition in self._partitions() if partition not in self._next]
+        numbers = self._consumer.partitions_for_topic(self._topic) or ()
+        places = (TopicPartition(self._topic, number) for number in numbers)
+        added = [place for place in places if place not in self._next]
         if added:
             self._next.update(dict.fromkeys(added, 0))
             self._assign()
-
-    def _partitions(self) -> list[TopicPartition]:
-        numbers = self._consumer.partitions_for_topic(self._topic) or ()
-        return [TopicPartition(self._topic, number) for number in sorted(numbers)]
 
     def _assign(self) -> None:
         self._consumer.assign(list(self._next))

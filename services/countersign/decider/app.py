@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 
 import faust
@@ -23,7 +23,7 @@ from countersign.adapters.kafka.publisher import KafkaPublisher
 from countersign.adapters.kafka.tenant_settings import TenantSettingsReader
 from countersign.adapters.redis.configured import redis_store
 from countersign.adapters.redis.connection import connect_redis
-from countersign.core.errors import StoreUnavailableError
+from countersign.core.errors import BusUnavailableError, StoreUnavailableError
 from countersign.core.identity import Pseudonyms
 from countersign.decider.agent import BatchHandler, Topics
 from countersign.decider.channel import Batch, BatchChannel
@@ -228,6 +228,8 @@ async def _started(
 
     publisher = KafkaPublisher(connection)
     stack.push_async_callback(publisher.close)
+    with suppress(BusUnavailableError):  # then the first batch waits for it, and says so
+        await publisher.start()
     decider = Decider(
         settings,
         store=store,

@@ -39,6 +39,18 @@ class KafkaPublisher:
         self._timeout = timeout
         self._producer: AIOKafkaProducer | None = None
 
+    async def start(self) -> None:
+        """Connect, so that the first records needn't wait for it.
+
+        Raises:
+            BusUnavailableError: Kafka can't be reached now; `publish` tries again by itself.
+        """
+        try:
+            await self._started()
+        except (KafkaError, OSError) as error:
+            message = f"Kafka can't be reached ({type(error).__name__})"
+            raise BusUnavailableError(message) from error
+
     async def publish(self, records: Sequence[OutboundRecord]) -> None:
         """See `ports.Publisher.publish`."""
         if not records:

@@ -18,7 +18,7 @@ from countersign.adapters.redis.scripts import Item, Script, unavailable
 from countersign.core.challenge import Challenge
 from countersign.core.decision import denied_for_budget
 from countersign.core.errors import Problem, SettingsError
-from countersign.core.facts import Facts
+from countersign.core.facts import NO_FACTS, Facts
 from countersign.core.identity import Pseudonyms, bucket_of, challenge_bucket
 from countersign.core.login import BrowsersForget, LoginAttempted
 from countersign.core.remember import MAX_BROWSERS, RememberedBrowser
@@ -101,15 +101,14 @@ class RedisStore:
         )
         return [
             Standing(
-                conflict=not claims[place],
+                conflict=not claim,
                 decided=unpack_decision(decided) if decided else None,
-                facts=Facts(
-                    remembered=_browser(browser) if browser else None,
-                    prompts=tuple(_instant(float(score)) for score in prompts),
-                ),
+                facts=Facts(remembered=_browser(browser), prompts=_prompts(budget))
+                if browser or budget
+                else NO_FACTS,
             )
-            for place, (decided, browser, prompts) in enumerate(
-                zip(reply[::3], reply[1::3], reply[2::3], strict=True)
+            for claim, decided, budget, browser in zip(
+                claims, reply[::3], reply[1::3], reply[2::3], strict=True
             )
         ]
 
@@ -126,8 +125,8 @@ class RedisStore:
             bucket,
             (
                 self._keys.decided(bucket, event.identity),
-                self._keys.remembered(bucket, user),
                 self._keys.budget(bucket, user),
+                self._keys.remembered(bucket, user),
             ),
             (self._pseudonyms.browser(tenant, subject, browser) if browser else "",),
         )
@@ -244,9 +243,9 @@ class RedisStore:
         with unavailable():
             fields = await self._client.hgetall(self._keys.remembered(bucket, user))
         return {
-            cast("bytes", name).decode(): _browser(cast("bytes", value))
+            cast("bytes", name).decode(): browser
             for name, value in fields.items()
-            if name != b"mark"
+            if name != b"mark" and (browser := _browser(cast("bytes", value)))
         }
 
 
@@ -254,8 +253,12 @@ def _milliseconds(instant: datetime) -> int:
     return (instant - _EPOCH) // _MILLISECOND
 
 
-def _instant(milliseconds: float) -> datetime:
-    return _EPOCH + timedelta(milliseconds=milliseconds)
+def _prompts(budget: bytes | None) -> tuple[datetime, ...]:
+    """Return the instants of a budget's prompts; `record.lua` says how they are written."""
+    if not budget:
+        return ()
+    charged = (prompt.partition(b":")[0] for prompt in budget.split(b";") if prompt)
+    return tuple(_EPOCH + timedelta(milliseconds=int(instant)) for instant in charged)
 
 
 def _value(browser: RememberedBrowser, until: datetime | None) -> tuple[bytes, int]:
@@ -264,5 +267,5 @@ def _value(browser: RememberedBrowser, until: datetime | None) -> tuple[bytes, i
     return b"%d:%b" % (end, pack(browser)), end
 
 
-def _browser(value: bytes) -> RememberedBrowser:
-    return unpack_browser(value.partition(b":")[2])
+def _browser(value: bytes | None) -> RememberedBrowser | None:
+    return unpack_browser(value.partition(b":")[2]) if value else None

@@ -34,21 +34,29 @@ local function renew(remembered, browser, value, ends)
   end
 end
 
--- Whether the push budget has no room for one more prompt.
-local function is_spent(budget, id, most, window)
-  if redis.call('ZCARD', budget) < tonumber(most) then
+-- Charges a prompt on the push budget; false where it has no room for one more.
+-- The budget is a text of prompts, each `instant (ms):challenge's id;`, and is charged once an id.
+local function charge(budget, id, most, window)
+  local prompts, count = '', 0
+  for instant, prompt in string.gmatch(redis.call('GET', budget) or '', '(%d+):([^;]+);') do
+    if prompt == id then
+      return true
+    end
+    if now - instant < tonumber(window) then
+      prompts, count = prompts .. instant .. ':' .. prompt .. ';', count + 1
+    end
+  end
+  if count >= tonumber(most) then
     return false
   end
-  redis.call('ZREMRANGEBYSCORE', budget, '-inf', now - window)
-  return redis.call('ZCARD', budget) >= tonumber(most) and not redis.call('ZSCORE', budget, id)
+  redis.call('SET', budget, prompts .. ARGV[1] .. ':' .. id .. ';', 'PX', window)
+  return true
 end
 
-local function open(remembered, budget, challenge, due, id, record, deadline, window)
-  redis.call('ZADD', budget, 'NX', now, id)
-  redis.call('PEXPIRE', budget, window)
-  if redis.call('HSETNX', challenge, 'revision', 0) == 1 then
+local function open(remembered, challenge, due, id, record, deadline)
+  if redis.call('HSETNX', challenge, 'record', record) == 1 then
     -- No end of its own yet: it has one once its outcome is on the bus.
-    redis.call('HSET', challenge, 'record', record,
+    redis.call('HSET', challenge, 'revision', 0,
                'mark', redis.call('HGET', remembered, 'mark') or '')
     redis.call('ZADD', due, deadline, id)
   end
@@ -71,11 +79,11 @@ while key_at <= #KEYS do
     local remembered, budget, challenge, due = take_keys(4)
     local id, value, deadline, most, window, denial = take(6)
     if not standing then
-      if is_spent(budget, id, most, window) then
+      if charge(budget, id, most, window) then
+        open(remembered, challenge, due, id, value, deadline)
+      else
         redis.call('SET', decided, denial, 'PX', keep)
         answer = 1
-      else
-        open(remembered, budget, challenge, due, id, value, deadline, window)
       end
     end
   end
