@@ -116,6 +116,18 @@ async def test_hundreds_are_in_flight_at_once(
         assert client.waiting == 0
 
 
+async def test_thousands_for_one_partition_are_published_in_time(
+    stack: Stack, topics: TopicNames, decider: FakeDecider
+) -> None:
+    """A burst on one partition, hundreds of full batches of it, is published and answered at its pace."""
+    async with a_client(stack, topics) as client:
+        decisions = await asyncio.gather(
+            *(client.submit(login_data(subject=BOB), timeout=PATIENCE) for _ in range(4000))
+        )
+    assert all(decision.allowed for decision in decisions)
+    assert len({event.identity for event in await decider.seen(4000)}) == 4000
+
+
 async def test_results_of_other_relying_parties_are_skipped_undecoded(
     stack: Stack, topics: TopicNames, decider: FakeDecider
 ) -> None:

@@ -50,6 +50,7 @@ class FakeConsumer:
 
     def __init__(self, batches: int) -> None:
         self.waiting = [{PLACE: [Taken(PLACE.topic, PLACE.partition, n)]} for n in range(batches)]
+        self.poisoned: Exception | None = None
         self.commits: list[int] = []
         self.refusals: list[Exception] = []
         self.assigned = {PLACE}
@@ -101,6 +102,11 @@ class FakeConsumer:
             await self.tell()
             return {}
         await self.tell()
+        if self.poisoned is not None:
+            error, self.poisoned = self.poisoned, None
+            # As aiokafka: what was ready goes with the error.
+            self.waiting.pop(0)
+            raise error
         try:
             # As a poll does: nothing for a moment, unless something comes.
             async with asyncio.timeout(POLL), self.changed:
@@ -108,6 +114,14 @@ class FakeConsumer:
         except TimeoutError:
             return {}
         return self.waiting.pop(0)
+
+    async def committed(self, place: TopicPartition) -> int | None:
+        """Say where the group stands."""
+        return self.commits[-1] if self.commits and place == PLACE else None
+
+    async def seek_to_beginning(self, place: TopicPartition) -> None:
+        """Go back to the first record."""
+        self.seek(place, 0)
 
     async def commit(self, offsets: dict[TopicPartition, int]) -> None:
         """Commit, or refuse."""
@@ -422,3 +436,20 @@ async def test_halted_worker_leaves_the_group_and_says_why() -> None:
         assert worker.metrics.registry.get_sample_value("countersign_halted") == 1
     assert worker.consumer.commits == []
     assert len(worker.consumer.waiting) == 1
+
+
+@pytest.mark.law(1)
+@pytest.mark.parametrize(
+    "error", [UnicodeDecodeError("utf-8", b"x", 0, 1, "bad"), KafkaConnectionError()]
+)
+async def test_failed_poll_skips_nothing(error: Exception) -> None:
+    """Law 1: what a failed poll had ready is asked for again, from where the group stands."""
+    async with working(nothing, batches=1) as worker:
+        await worker.consumer.until(lambda: worker.consumer.commits == [1])
+        worker.consumer.waiting.append({PLACE: [Taken(PLACE.topic, PLACE.partition, 1)]})
+        worker.consumer.poisoned = error
+        await worker.consumer.until(lambda: bool(worker.consumer.sought))
+        assert worker.consumer.sought == [(PLACE, 1)]
+        worker.consumer.waiting.append({PLACE: [Taken(PLACE.topic, PLACE.partition, 1)]})
+        await worker.consumer.until(lambda: worker.consumer.commits == [1, 2])
+    assert worker.source.failure is None

@@ -17,6 +17,7 @@ from typing import Any, Self
 from countersign.adapters.kafka.connection import KafkaConnection
 from countersign.adapters.kafka.topic_layout import TopicNames
 from countersign.client.answers import LoginDecision, LoginOutcome, decision_of, outcome_of
+from countersign.client.asking import answered, in_seconds
 from countersign.client.bus import Bus, KafkaBus
 from countersign.client.inbox import Call, Counts, Inbox
 from countersign.core.errors import BusUnavailableError, Defect, InvalidEventError, NoAnswerError
@@ -164,7 +165,7 @@ class CountersignClient:
                 "another login is being asked about under this event id; give each login its own",
             )
         call = Call(asked, subject, decision=True)
-        result = await self._answer(identity, call, timeout)
+        result = await self._ask(identity, call, timeout)
         # A denial may have come in the same moment, and a challenge never hides one.
         return decision_of(self._inbox.denial(identity, subject) or result)
 
@@ -211,7 +212,7 @@ class CountersignClient:
         if denial := self._inbox.denial(login, user_id):
             return outcome_of(denial)
         call = Call(record, user_id, decision=False)
-        return outcome_of(await self._answer(login, call, timeout))
+        return outcome_of(await self._ask(login, call, timeout))
 
     async def forget(
         self,
@@ -239,40 +240,18 @@ class CountersignClient:
             async with asyncio.timeout(timeout.total_seconds()):
                 await self._bus.publish(record)
         except TimeoutError as error:
-            message = f"Kafka has not acknowledged within {_seconds(timeout)}; ask again"
+            message = f"Kafka has not acknowledged within {in_seconds(timeout)}; ask again"
             raise BusUnavailableError(message) from error
 
     def _identity(self, tenant: str | None, event_id: str) -> EventIdentity:
         return EventIdentity(self._tenant if tenant is None else tenant, self._source, event_id)
 
-    async def _answer(self, login: EventIdentity, call: Call, within: timedelta) -> Result:
+    async def _ask(self, login: EventIdentity, call: Call, within: timedelta) -> Result:
         if self._bus is None:
             raise NoAnswerError(_CLOSED)
-        with self._inbox.waiting(login, call):
-            publishing = asyncio.create_task(self._bus.publish(call.record))
-            publishing.add_done_callback(call.fail_with)
-            try:
-                async with asyncio.timeout(within.total_seconds()):
-                    return await call.answer
-            except TimeoutError:
-                look = (
-                    "Look whether a decider is running, and for the event among the dead letters"
-                    if publishing.done()
-                    else "Kafka has not acknowledged the event; look whether it is up"
-                )
-                message = (
-                    f"no answer for login event {login.event_id!r} within {_seconds(within)};"
-                    f" don't allow the login. {look}"
-                )
-                raise NoAnswerError(message) from None
-            finally:
-                publishing.cancel()
+        return await answered(self._bus, self._inbox, login, call, within)
 
 
 def _subject(record: OutboundRecord, identity: EventIdentity) -> str:
     key = record.key or b""
     return key[len(identity.tenant) + 1 :].decode()
-
-
-def _seconds(duration: timedelta) -> str:
-    return f"{duration.total_seconds():g} s"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import defaultdict
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -22,6 +23,7 @@ from aiokafka.errors import (
 from countersign.adapters.kafka.connection import KafkaConnection
 from countersign.client.results_reader import REQUEST_TIMEOUT_MS
 from countersign.core.errors import BusUnavailableError, Defect, InvalidEventError
+from countersign.core.identity import partition_of
 from countersign.wire.results import OutboundRecord
 
 _STOP_SECONDS = 5.0
@@ -41,6 +43,7 @@ class Sender:
         self._topic = topic
         self._producer: Any = None  # aiokafka has no types
         self._starting = asyncio.Lock()
+        self._turns: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._stopping: set[asyncio.Task[None]] = set()
         self._closed = False
 
@@ -92,9 +95,19 @@ class Sender:
     async def _send(self, record: OutboundRecord) -> None:
         producer = await self._started()
         try:
-            await producer.send_and_wait(
-                record.topic, record.value, key=record.key, headers=list(record.headers)
-            )
+            partitions = await producer.partitions_for(self._topic)
+            partition = partition_of(record.key_hash or 0, len(partitions))
+            # One after another: where many wait at once for room in a partition's batch, aiokafka wakes
+            # all of them for each batch, which with thousands takes longer than its patience.
+            async with self._turns[partition]:
+                sent = await producer.send(
+                    record.topic,
+                    record.value,
+                    key=record.key,
+                    partition=partition,
+                    headers=list(record.headers),
+                )
+            await sent
         except KafkaTimeoutError:  # the record never got as far as a sequence number
             raise
         except KafkaError:

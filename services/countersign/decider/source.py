@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError
 from faust import Service
 
+from countersign.adapters.kafka.tolerant_records import read_tolerantly
 from countersign.core.errors import UnavailableError
 from countersign.decider.channel import Batch, BatchChannel, BusRecord
 from countersign.decider.limit import DeadLetterLimitError
@@ -99,8 +100,6 @@ class Source(Service, ConsumerRebalanceListener):  # type: ignore[misc]  # aioka
             self._metrics.halted.set(1)
             self._readiness.lacks("events", str(error))
             log.critical("halted", reason=str(error))
-            # Leaving the group hands the partitions to others; the offsets stay where they are.
-            await self._close()
         except Exception as error:  # noqa: BLE001  # the process stays up to say why it does nothing
             self.failure = error
             self._readiness.lacks("events", f"the source failed: {type(error).__name__}")
@@ -110,6 +109,8 @@ class Source(Service, ConsumerRebalanceListener):  # type: ignore[misc]  # aioka
         finally:
             self._at_rest.set()
             self.ended.set()
+            # Leaving the group hands the partitions to others; the offsets stay where they are.
+            await self._close()
 
     async def _connected(self) -> AIOKafkaConsumer | None:
         """Return a consumer that has joined, however long Kafka and the topic take to come.
@@ -136,9 +137,7 @@ class Source(Service, ConsumerRebalanceListener):  # type: ignore[misc]  # aioka
 
     async def _take(self, consumer: AIOKafkaConsumer) -> None:
         """Take a batch, if there is one, through to its commit."""
-        found: dict[TopicPartition, list[BusRecord]] = await consumer.getmany(
-            timeout_ms=int(POLL * 1000), max_records=self._batch_size
-        )
+        found = await self._polled(consumer)
         if not found:
             return
         self._at_rest.clear()
@@ -150,6 +149,41 @@ class Source(Service, ConsumerRebalanceListener):  # type: ignore[misc]  # aioka
                 )
         finally:
             self._at_rest.set()
+
+    async def _polled(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, list[BusRecord]]:
+        try:
+            found: dict[TopicPartition, list[BusRecord]] = await consumer.getmany(
+                timeout_ms=int(POLL * 1000), max_records=self._batch_size
+            )
+        except UnicodeDecodeError:
+            log.warning("reading_tolerantly", reason="a record's header name is not UTF-8")
+            read_tolerantly()
+        except KafkaError as error:
+            log.warning("poll_waits", reason=type(error).__name__)
+            await self._left_within(TICK)
+        else:
+            return found
+        # What a failed poll had ready is gone from the consumer: back to what is committed, since no
+        # batch is in hand.
+        await self._rewind(consumer)
+        return {}
+
+    async def _rewind(self, consumer: AIOKafkaConsumer) -> None:
+        """Go back to what is committed; nothing is polled before that, so nothing is skipped."""
+        while not self._leaving.is_set():
+            try:
+                async with asyncio.timeout(COMMIT_TIMEOUT):
+                    for place in consumer.assignment():
+                        offset = await consumer.committed(place)
+                        if offset is None:
+                            await consumer.seek_to_beginning(place)
+                        else:
+                            consumer.seek(place, offset)
+            except (KafkaError, TimeoutError) as error:
+                log.warning("rewind_waits", reason=type(error).__name__)
+                await self._left_within(TICK)
+            else:
+                return
 
     async def _handled(self, consumer: AIOKafkaConsumer, records: list[BusRecord]) -> bool:
         """Have the agent handle the records, again and again until it could; False when leaving."""
