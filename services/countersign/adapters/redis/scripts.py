@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import resources
 from typing import Any, NamedTuple
 
@@ -116,15 +116,49 @@ class Script:
         return answers
 
     async def _run(self, fixed: Sequence[_Arg], items: Sequence[Item]) -> list[Any]:
-        keys = [key for item in items for key in item.keys]
-        args = [arg for item in items for arg in item.args]
+        arguments = self.arguments(fixed, items)
         with unavailable():
             try:
-                reply = await self._client.evalsha(self._sha, len(keys), *keys, *fixed, *args)
+                reply = await self._client.evalsha(self._sha, *arguments)
             except exceptions.NoScriptError:
                 # A restarted or newly joined server has none of our scripts.
-                reply = await self._client.eval(self._text, len(keys), *keys, *fixed, *args)
+                reply = await self._client.eval(self._text, *arguments)
         return reply  # type: ignore[no-any-return]  # what it is, the script says
+
+    def arguments(self, fixed: Sequence[_Arg], items: Sequence[Item]) -> list[Any]:
+        """Return what a call has after the script: how many keys, the keys, the arguments."""
+        keys = [key for item in items for key in item.keys]
+        return [len(keys), *keys, *fixed, *(arg for item in items for arg in item.args)]
+
+    @property
+    def sha(self) -> str:
+        """What the server knows the script by."""
+        return self._sha
+
+
+class Call(NamedTuple):
+    """A script, and what it is to be run for."""
+
+    script: Script
+    fixed: Sequence[_Arg]
+    items: Sequence[Item]
+
+
+async def run_together(client: Redis | RedisCluster, *calls: Call) -> list[list[Any]]:
+    """Run scripts that don't wait for each other; on a single server it is one message each way.
+
+    Raises:
+        StoreUnavailableError: the store can't be asked now; some may have run.
+    """
+    if not isinstance(client, RedisCluster):
+        with unavailable():
+            async with client.pipeline(transaction=False) as pipeline:
+                for script, fixed, items in calls:
+                    pipeline.evalsha(script.sha, *script.arguments(fixed, items))
+                # Without its scripts, as after a restart, each by itself brings its own along.
+                with suppress(exceptions.NoScriptError):
+                    return await pipeline.execute()
+    return await asyncio.gather(*(script(fixed, items) for script, fixed, items in calls))
 
 
 @contextmanager

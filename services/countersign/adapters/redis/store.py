@@ -5,7 +5,6 @@ The scripts only compare and write; what is right is decided in `core`.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import cast
@@ -14,7 +13,7 @@ from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
 
 from countersign.adapters.redis.keys import Keys
-from countersign.adapters.redis.scripts import Item, Script, unavailable
+from countersign.adapters.redis.scripts import Call, Item, Script, run_together, unavailable
 from countersign.core.challenge import Challenge
 from countersign.core.decision import denied_for_budget
 from countersign.core.errors import Problem, SettingsError
@@ -95,9 +94,10 @@ class RedisStore:
         """See `ports.Store.facts`."""
         if not events:
             return []
-        claims, reply = await asyncio.gather(
-            self._identify([self._keep], [self._claim(event) for event in events]),
-            self._facts([], [self._lookup(event) for event in events]),
+        claims, reply = await run_together(
+            self._client,
+            Call(self._identify, [self._keep], [self._claim(event) for event in events]),
+            Call(self._facts, [], [self._lookup(event) for event in events]),
         )
         return [
             Standing(
