@@ -113,3 +113,21 @@ async def test_broker_killed_and_started(bus: Bus, stack: Stack) -> None:
         await bus.all_committed(250)
         assert decider.source.failure is None
     assert len(bus.distinct()) == 250
+
+
+async def test_worker_leaves_while_the_broker_is_away(bus: Bus, stack: Stack) -> None:
+    """A worker that is told to stop while the broker is away stops in time, and another goes on."""
+    async with bus.decider() as decider:
+        await bus.send(*logins(0, 5))
+        await bus.answers(5)
+        await stack.kafka_server.kill()
+        try:
+            async with asyncio.timeout(30):
+                await decider.stop()
+        finally:
+            await stack.kafka_server.start()
+    assert decider.source.failure is None
+    await bus.publisher.close()
+    async with bus.decider():
+        await bus.send(*logins(5, 5))
+        await bus.answers(10)

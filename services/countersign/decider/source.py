@@ -291,12 +291,19 @@ class Source(Service, ConsumerRebalanceListener):  # type: ignore[misc]  # aioka
 
     async def _close(self) -> None:
         consumer, self._consumer = self._consumer, None
-        if consumer is not None:
-            try:
-                async with asyncio.timeout(COMMIT_TIMEOUT):
-                    await consumer.stop()
-            except (KafkaError, TimeoutError) as error:
-                log.warning("left_without_goodbye", reason=type(error).__name__)
+        if consumer is None:
+            return
+        try:
+            async with asyncio.timeout(COMMIT_TIMEOUT):
+                await consumer.stop()
+        except (KafkaError, TimeoutError) as error:
+            log.warning("left_without_goodbye", reason=type(error).__name__)
+        except asyncio.CancelledError:
+            # With Kafka away, aiokafka lets a cancellation of its own out.
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                raise
+            log.warning("left_without_goodbye", reason="CancelledError")
 
 
 def _backoff(attempt: int) -> float:
