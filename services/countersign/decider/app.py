@@ -157,6 +157,8 @@ def consumer(settings: Settings) -> AIOKafkaConsumer:
         enable_auto_commit=False,
         auto_offset_reset="earliest",
         session_timeout_ms=int(session * 1000),
+        # The group waits so long for a member that is finishing its batch before it rejoins.
+        rebalance_timeout_ms=int((settings.drain_timeout.total_seconds() + session) * 1000),
         # A member hears of a rebalance with its next heartbeat, and the group waits for all.
         heartbeat_interval_ms=int(min(session / 5, 0.5) * 1000),
         metadata_max_age_ms=30_000,
