@@ -7,6 +7,7 @@ it, and those alone become dead letters, up to a limit.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from time import perf_counter
@@ -28,6 +29,9 @@ from countersign.wire.inbound import read_event
 from countersign.wire.results import OutboundRecord, write_result
 
 log = structlog.get_logger(__name__)
+
+_PART = 125
+"""Events that are judged together; a wave's users differ, so its parts may overtake each other."""
 
 
 class Unexpected(NamedTuple):
@@ -88,7 +92,7 @@ class BatchHandler:
         started = perf_counter()
         answers: list[Answer | Unexpected | None] = [None] * len(records)
         for wave in cut_into_waves(await self._read(records, answers)):
-            for place, answer in await self._judged(wave):
+            for place, answer in await self._answered(wave):
                 answers[place] = answer
         self._charge(answers, records)
         outbound = [
@@ -136,6 +140,15 @@ class BatchHandler:
             else:
                 entries.append(Entry(place, event, tenant))
         return entries
+
+    async def _answered(self, wave: Sequence[Entry]) -> list[tuple[int, Answer | Unexpected]]:
+        """Answer a wave by parts: while the store works on one, the next is made ready here."""
+        parts = [wave[first : first + _PART] for first in range(0, len(wave), _PART)]
+        answered = await asyncio.gather(*map(self._judged, parts), return_exceptions=True)
+        for part in answered:
+            if isinstance(part, BaseException):
+                raise part
+        return [one for part in answered if not isinstance(part, BaseException) for one in part]
 
     async def _judged(self, wave: Sequence[Entry]) -> Iterable[tuple[int, Answer | Unexpected]]:
         try:
