@@ -211,7 +211,14 @@ async def test_late_change_remembers_nothing(make_store: MakeStore) -> None:
         pending = a_challenge(login)
         taken = claim(pending, "other", NOW, timedelta(seconds=15))
         assert await store.settle([Change(challenge=taken)]) == [True]
-        assert not await settle_passed(store, pending)
+        limits = a_tenant().remember
+        browser = remember.remembered(pending.id, limits, NOW)
+        late = Change(
+            challenge=claim(pending, "holder", NOW, timedelta(seconds=15)),
+            remember=browser,
+            remember_until=remember.ends_at(browser, limits),
+        )
+        assert await store.settle([late]) == [False]
         assert await remembered(store, a_login(event_id="next")) is None
 
 

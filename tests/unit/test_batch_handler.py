@@ -12,7 +12,7 @@ import structlog
 
 from countersign.adapters.memory.publisher import MemoryPublisher
 from countersign.adapters.memory.store import MemoryStore
-from countersign.core.errors import Defect, StoreUnavailableError
+from countersign.core.errors import BusUnavailableError, Defect, StoreUnavailableError
 from countersign.core.result import Decision
 from countersign.core.tenant import TenantSettings
 from countersign.decider.agent import BatchHandler, Topics
@@ -22,7 +22,15 @@ from countersign.decider.metrics import Metrics
 from countersign.logs import set_up_logs
 from countersign.ports import Recording
 from countersign.wire.dead_letter import read_dead_letter
-from tests.builders import NOW, PSEUDONYMS, InboundRecord, a_login_record, a_tenant
+from countersign.wire.results import OutboundRecord
+from tests.builders import (
+    NOW,
+    PSEUDONYMS,
+    InboundRecord,
+    a_login_record,
+    a_return_record,
+    a_tenant,
+)
 from tests.bus import FixedTenants
 
 
@@ -149,6 +157,26 @@ async def test_outage_answers_nothing() -> None:
     with pytest.raises(StoreUnavailableError):
         await bench.handle(*logins(3))
     assert bench.publisher.records == []
+
+
+async def test_outcome_counts_as_published_only_once_it_is() -> None:
+    """A challenge whose outcome the bus has not acknowledged stays due; with the acknowledgement it isn't."""
+    bench = Bench()
+    await bench.handle(a_login_record())
+    (due,) = bench.store.unpublished
+    acknowledge = bench.publisher.publish
+
+    async def away(records: Sequence[OutboundRecord]) -> None:
+        message = f"away, and {len(records)} wait"
+        raise BusUnavailableError(message)
+
+    bench.publisher.publish = away  # type: ignore[method-assign]  # the outage
+    with pytest.raises(BusUnavailableError):
+        await bench.handle(a_return_record())
+    assert bench.store.unpublished == {due}
+    bench.publisher.publish = acknowledge  # type: ignore[method-assign]  # its end
+    await bench.handle(a_return_record())
+    assert bench.store.unpublished == set()
 
 
 async def test_too_many_failures_of_our_own_stop_the_worker() -> None:

@@ -1,12 +1,13 @@
 """The shape around Faust: each point of it has a test here that fails without it.
 
 The app, the agent and the source are the real ones; the consumer is a fake that says what it was
-asked to do.
+asked to do, and hears of rebalances as aiokafka's does: by its listener.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -15,18 +16,23 @@ from typing import Any, NamedTuple
 
 import faust
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import CommitFailedError, KafkaConnectionError
 
+from countersign.adapters.memory.publisher import MemoryPublisher
+from countersign.adapters.memory.store import MemoryStore
 from countersign.core.errors import StoreUnavailableError
+from countersign.decider import app as app_module
 from countersign.decider import source as source_module
-from countersign.decider.app import DeciderApp
+from countersign.decider.app import Decider, DeciderApp
 from countersign.decider.channel import Batch, BatchChannel, BusRecord
 from countersign.decider.limit import DeadLetterLimitError
 from countersign.decider.metrics import Metrics
 from countersign.decider.readiness import Readiness
 from countersign.decider.source import Source
-from countersign.logs import quiet_libraries
+from countersign.settings import load_settings
+from tests.builders import PSEUDONYMS
+from tests.bus import FixedTenants
 
 PLACE = TopicPartition("login-events", 0)
 OTHER = TopicPartition("login-events", 1)
@@ -58,6 +64,7 @@ class FakeConsumer:
         self.idle_polls = 0
         self.sought: list[tuple[TopicPartition, int]] = []
         self.stopped = False
+        self.listener: ConsumerRebalanceListener | None = None
         self.changed = asyncio.Condition()
 
     async def start(self) -> None:
@@ -72,8 +79,14 @@ class FakeConsumer:
         """Say which topics there are."""
         return {"login-events"}
 
-    def subscribe(self, topics: list[str], *, listener: object) -> None:
+    def subscribe(self, topics: list[str], *, listener: ConsumerRebalanceListener) -> None:  # noqa: ARG002  # aiokafka's own
         """Join the group."""
+        self.listener = listener
+
+    async def revoke(self, *places: TopicPartition) -> None:
+        """Take partitions away, as a rebalance does: once the listener has returned."""
+        assert self.listener is not None
+        await self.listener.on_partitions_revoked(set(places))
 
     def assignment(self) -> set[TopicPartition]:
         """Say which partitions are this worker's."""
@@ -178,7 +191,6 @@ async def working(handle: Handle, batches: int = 1) -> AsyncIterator[Worker]:
 
     app.agent(channel, name="decide")(decide)
     await app.start()
-    quiet_libraries()
     await source.start()
     try:
         yield Worker(app, channel, source, consumer, readiness, metrics)
@@ -337,11 +349,49 @@ async def test_batch_that_vanishes_is_handled_again() -> None:
     assert (swallowed, handled) == (2, 1)
 
 
-async def test_libraries_build_no_debug_records() -> None:
+@asynccontextmanager
+async def a_decider(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Decider]:
+    """Run a whole decider, as its composition root puts it together, with nothing to do."""
+    monkeypatch.setattr(app_module, "consumer", lambda _: FakeConsumer(batches=0))
+    decider = Decider(
+        load_settings(identifier_key=base64.b64encode(bytes(32)).decode()),
+        store=MemoryStore(PSEUDONYMS),
+        publisher=MemoryPublisher(),
+        tenants=FixedTenants(),
+        readiness=Readiness("events"),
+        metrics=Metrics(),
+    )
+    await decider.start()
+    try:
+        yield decider
+    finally:
+        await decider.stop()
+
+
+async def test_faust_has_no_clients_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faust starts no Kafka client and no web server: its own lose events, or lie in the open."""
+    async with a_decider(monkeypatch) as decider:
+        faust_own = (decider.app.consumer, decider.app.producer, decider.app.web)
+        assert [service.started for service in faust_own] == [False, False, False]
+        assert len(decider.app.agents) == 1
+
+
+async def test_libraries_build_no_debug_records(monkeypatch: pytest.MonkeyPatch) -> None:
     """After the start no library's logger is left at DEBUG, where each send builds a log record."""
     logging.getLogger("aiokafka").setLevel(logging.DEBUG)
-    async with working(nothing):
+    async with a_decider(monkeypatch):
         assert not logging.getLogger("aiokafka.producer").isEnabledFor(logging.DEBUG)
+
+
+@pytest.mark.law(4)
+async def test_consumer_commits_nothing_by_itself() -> None:
+    """Law 4: the decider's consumer leaves commits to the source, and begins at the beginning."""
+    consumer = app_module.consumer(load_settings())
+    try:
+        assert consumer._enable_auto_commit is False  # noqa: SLF001  # told nowhere else
+        assert consumer._auto_offset_reset == "earliest"  # noqa: SLF001  # likewise
+    finally:
+        await consumer.stop()
 
 
 async def test_refused_commit_is_ordinary() -> None:
@@ -376,7 +426,7 @@ async def test_lost_partition_is_not_committed() -> None:
         worker.consumer.assigned = {OTHER}
         release.set()
         async with asyncio.timeout(SOON):
-            await worker.source.on_partitions_revoked({PLACE})
+            await worker.consumer.revoke(PLACE)
     assert worker.consumer.commits == []
 
 
@@ -391,7 +441,7 @@ async def test_revocation_waits_for_the_batch_in_hand() -> None:
     async with working(handle) as worker:
         async with asyncio.timeout(SOON):
             await started.wait()
-        revoking = asyncio.create_task(worker.source.on_partitions_revoked({PLACE}))
+        revoking = asyncio.create_task(worker.consumer.revoke(PLACE))
         await worker.consumer.until(lambda: worker.consumer.idle_polls >= 2)
         assert not revoking.done()
         release.set()

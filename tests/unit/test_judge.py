@@ -1,0 +1,127 @@
+"""One wave, while somebody else is at work on the same store: what stands there is what is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+
+import pytest
+
+from countersign.adapters.memory.store import MemoryStore
+from countersign.core.challenge import expire
+from countersign.core.errors import Defect, InvalidEventError
+from countersign.core.identity import bucket_of, murmur2, user_key
+from countersign.core.login import Inbound
+from countersign.core.result import Decision, Reason, ResultType
+from countersign.decider.judge import Answer, Decided, Judge, Settled
+from countersign.decider.waves import Entry
+from countersign.ports import Change, Recording
+from tests.builders import (
+    ACME,
+    ALICE,
+    CHALLENGER,
+    NOW,
+    PSEUDONYMS,
+    a_challenge,
+    a_login,
+    a_return,
+    a_tenant,
+    decided,
+)
+
+Meanwhile = Callable[[MemoryStore], Awaitable[object]]
+
+
+class SharedStore(MemoryStore):
+    """A store that another worker gets hold of just before our change, once.
+
+    Args:
+        meanwhile: what the other worker does.
+    """
+
+    def __init__(self, meanwhile: Meanwhile) -> None:
+        super().__init__(PSEUDONYMS)
+        self._meanwhile: Meanwhile | None = meanwhile
+
+    async def record(self, recordings: Sequence[Recording]) -> list[Decision]:
+        """Let the other worker go first."""
+        await self._let_go_first()
+        return await super().record(recordings)
+
+    async def settle(self, changes: Sequence[Change]) -> list[bool]:
+        """Let the other worker go first."""
+        if changes:
+            await self._let_go_first()
+        return await super().settle(changes)
+
+    async def _let_go_first(self) -> None:
+        meanwhile, self._meanwhile = self._meanwhile, None
+        if meanwhile is not None:
+            await meanwhile(self)
+
+
+async def answer(store: MemoryStore, event: Inbound, now: datetime = NOW) -> Answer:
+    """Return the answer to a wave of one event."""
+    judge = Judge(store, PSEUDONYMS, public_url=CHALLENGER, clock=lambda: now)
+    ((_, answered),) = await judge.answer([Entry(0, event, a_tenant())])
+    return answered
+
+
+@pytest.mark.law(2)
+async def test_who_records_second_answers_with_what_stands() -> None:
+    """Law 2: a decision recorded by another worker in between is the one that is published."""
+    login = a_login()
+    theirs = decided(login, tenant=a_tenant(version=7), now=NOW - timedelta(seconds=1))
+
+    async def other_worker(store: MemoryStore) -> None:
+        await store.record([Recording(event=login, decision=theirs)])
+
+    answered = await answer(SharedStore(other_worker), login)
+    assert answered == Decided(login, theirs)
+
+
+@pytest.mark.law(5)
+async def test_return_that_lost_its_race_is_answered_by_the_outcome_that_stands() -> None:
+    """Law 5: where the challenge expired between reading and settling, that outcome is the answer."""
+    pending = a_challenge()
+
+    async def sweeper(store: MemoryStore) -> None:
+        assert await store.settle([Change(challenge=expire(pending, pending.deadline))]) == [True]
+
+    store = SharedStore(sweeper)
+    await MemoryStore.record(
+        store,
+        [
+            Recording(
+                event=a_login(),
+                decision=decided(),
+                challenge=pending,
+                budget=a_tenant().push_budget,
+            )
+        ],
+    )
+    answered = await answer(store, a_return())
+    assert isinstance(answered, Settled)
+    assert answered.outcome.type is ResultType.CHALLENGE_EXPIRED
+    assert await store.challenges([pending.id]) == [answered.challenge]
+
+
+@pytest.mark.law(10)
+async def test_another_users_return_settles_nothing() -> None:
+    """Law 10: a return names its user; another's, even one of the same bucket, finds no challenge."""
+    store = MemoryStore(PSEUDONYMS)
+    decision = await answer(store, a_login())
+    assert isinstance(decision, Decided)
+    assert decision.decision.reason is Reason.MFA_DUE
+    bucket = bucket_of(murmur2(user_key(ACME, ALICE)))
+    neighbour = next(
+        subject
+        for subject in (f"auth0|{n}" for n in range(10_000))
+        if bucket_of(murmur2(user_key(ACME, subject))) == bucket
+    )
+    answered = await answer(store, a_return(subject=neighbour))
+    assert isinstance(answered, InvalidEventError)
+    assert answered.defect is Defect.UNKNOWN_CHALLENGE
+    (standing,) = await store.challenges([a_challenge().id])
+    assert standing is not None
+    assert standing.outcome is None
