@@ -54,7 +54,7 @@ def set_up_logs(level: str, style: Literal["json", "console"]) -> None:
     root.handlers = [handler]
     root.setLevel(level.upper())
     quiet_libraries()
-    # Whoever waits says so himself, in words.
+    # Whoever waits says so, in words.
     stamina.instrumentation.set_on_retry_hooks([])
 
 

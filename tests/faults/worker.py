@@ -38,9 +38,12 @@ POINTS = (
     "after record",
     "before settle",
     "after settle",
+    "before forget",
+    "after forget",
     "before publish",
     "half published",
     "after publish",
+    "after published",
     "before commit",
     "after commit",
 )

@@ -1,4 +1,4 @@
-"""Records that a Kafka client for Python can't read: they cost nobody his answer."""
+"""Records that a Kafka client for Python can't read: they cost nobody an answer."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ async def test_caller_who_gives_up_leaves_the_others_their_answer(bus: SettingsB
 
 
 async def test_malformed_record_keeps_the_last_good_one(bus: SettingsBus) -> None:
-    """What can't be read is counted and told; the tenant keeps what he has, and the others go on."""
+    """What can't be read is counted and told; the tenant keeps what it has, and the others go on."""
     await bus.put(ACME, write_settings(a_tenant(version=1)))
     with structlog.testing.capture_logs() as logs:
         async with bus.reader() as reader:

@@ -152,7 +152,7 @@ async def test_one_wrong_draft_of_three_publishes_nothing(bus: SettingsBus) -> N
 
 
 async def test_two_writers_at_once_one_wins(bus: SettingsBus) -> None:
-    """Of two writers that start from the same version exactly one wins, and his settings stand."""
+    """Of two writers that start from the same version exactly one wins, and its settings stand."""
     async with bus.writer() as first, bus.writer() as second:
         for round_ in range(5):
             drafts = [a_draft(tenant=bus.tenant, prompts=10 * round_ + by) for by in (1, 2)]

@@ -165,7 +165,7 @@ def test_a_returns_code_is_not_shown() -> None:
 
 
 def test_a_forget_names_the_user() -> None:
-    """Nothing but the user is needed to forget his browsers."""
+    """Nothing but the user is needed to forget the browsers."""
     event = read_event(*a_forget_record())
     assert isinstance(event, BrowsersForget)
     assert (event.subject, event.identity.event_id) == (ALICE, "forget-1")

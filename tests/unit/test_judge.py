@@ -45,7 +45,8 @@ class SharedStore(MemoryStore):
 
     async def record(self, recordings: Sequence[Recording]) -> list[Decision]:
         """Let the other worker go first."""
-        await self._let_go_first()
+        if recordings:
+            await self._let_go_first()
         return await super().record(recordings)
 
     async def settle(self, changes: Sequence[Change]) -> list[bool]:

@@ -169,7 +169,7 @@ def test_nothing_secret_stands_in_a_result() -> None:
 
 
 def test_every_kind_has_a_verdict() -> None:
-    """Only three kinds let a user in, and only two leave him waiting."""
+    """Only three kinds let a user in, and only two leave a user waiting."""
     assert set(VERDICTS) == set(ResultType)
     assert {kind for kind in ResultType if VERDICTS[kind] is Verdict.ALLOW} == {
         ResultType.LOGIN_ALLOWED,

@@ -37,7 +37,7 @@ async def list_(tenant: str, user_id: str) -> None:
 
     Args:
         tenant: The user's tenant.
-        user_id: The user's `user.user_id`, as in his login events.
+        user_id: The user's `user.user_id`, as in the login events.
     """
     settings = begin()
     redis = connect_redis(settings)
@@ -80,7 +80,7 @@ async def forget(tenant: str, user_id: str) -> None:
 
     Args:
         tenant: The user's tenant.
-        user_id: The user's `user.user_id`, as in his login events.
+        user_id: The user's `user.user_id`, as in the login events.
     """
     settings = begin()
     identity = EventIdentity(tenant, _SOURCE, secrets.token_urlsafe(16))

@@ -186,7 +186,7 @@ class CountersignClient:
 
         Args:
             event_id: the login event, from the session of this very browser. Never from the URL: that
-                would let a thief have a victim pass the challenge for him.
+                would let a thief have a victim pass the thief's challenge.
             code: the query parameter `mfa_code` of the return URL.
             user_id: the login's `user.user_id`, from the same session.
             tenant: the login's tenant.
@@ -221,11 +221,11 @@ class CountersignClient:
         tenant: str | None = None,
         timeout: timedelta = ANSWER_TIMEOUT,  # noqa: ASYNC109  # as above
     ) -> None:
-        """Have all remembered browsers of a user forgotten, before his next login is decided.
+        """Have all remembered browsers of a user forgotten, before the next login is decided.
 
         Args:
             user_id: the user.
-            tenant: his tenant.
+            tenant: the user's tenant.
             timeout: how long to wait for Kafka.
 
         Raises:

@@ -167,7 +167,7 @@ class Case:
         return self.tenant.remember.enabled if allowed is None else allowed
 
     def browser_ignored(self) -> bool:
-        """It is remembered, but a step-up and the adaptive policy want the user himself (Auth0)."""
+        """It is remembered, but a step-up and the adaptive policy want the user again (Auth0)."""
         return self.browser_remembered() and (
             self.acr_asks
             or self.max_age_asks
@@ -180,7 +180,7 @@ class Case:
         return self.browser_remembered() and not self.browser_ignored()
 
     def nameless(self) -> bool:
-        """The user lacks the attribute that names him to Duo."""
+        """The user lacks the attribute that is the Duo user name."""
         return duo_username(self.data.user, self.tenant.mfa.duo_username) is None
 
     def return_url_refused(self) -> bool:

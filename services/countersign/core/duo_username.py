@@ -1,7 +1,7 @@
 """The Duo user name of a user, by the tenant's rule and with no fallback.
 
 Falling back to another attribute would let somebody who can change one of them appear in Duo as a
-new user and enroll a device of his own.
+new user and enroll another device.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ def duo_username(user: User, rule: DuoUsername) -> str | None:
 
     Args:
         user: the user of the login event.
-        rule: which attribute names him. An e-mail address counts only where it is verified.
+        rule: which attribute is the name. An e-mail address counts only where it is verified.
 
     Returns:
         The name, or None where the attribute is missing: such a login is denied.

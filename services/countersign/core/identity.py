@@ -78,7 +78,7 @@ def murmur2(data: bytes) -> int:
 
 
 def bucket_of(key_hash: int) -> int:
-    """Return the bucket of a user from the murmur2 of his key."""
+    """Return the bucket of a user from the murmur2 of the user's key."""
     return key_hash % BUCKETS
 
 

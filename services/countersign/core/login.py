@@ -240,7 +240,7 @@ class Inbound(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoginAttempted(Inbound, frozen=True, kw_only=True):
-    """A user has passed the first factor; decide what else he owes."""
+    """A user has passed the first factor; decide what else is owed."""
 
     event: PostLoginEvent
 
@@ -262,7 +262,7 @@ class LoginReturned(Inbound, frozen=True, kw_only=True):
 
 
 class BrowsersForget(Inbound, frozen=True, kw_only=True):
-    """Forget every remembered browser of the user, before his next login is decided."""
+    """Forget every remembered browser of the user, before the next login is decided."""
 
 
 _CONTROL = re.compile("[\x00-\x1f\x7f]")

@@ -47,7 +47,7 @@ class Policy(StrEnum):
 
 
 class DuoUsername(StrEnum):
-    """Which attribute of the user is his Duo user name; there is no fallback to another."""
+    """Which attribute of the user is the Duo user name; there is no fallback to another."""
 
     USER_ID = "user_id"
     EMAIL = "email"

@@ -30,7 +30,7 @@ def connect_redis(settings: Settings) -> RedisClient:
         "socket_connect_timeout": TIMEOUT,
         "health_check_interval": HEALTH_CHECK_INTERVAL,
         # One second try, at once: for a connection that the server closed while it was idle. A real
-        # outage is shown to the caller, who waits in his own way.
+        # outage is shown to the caller, who knows how to wait.
         "retry": Retry(NoBackoff(), 1),
         # RESP2 has no push messages, so the client starts no handlers for them.
         "protocol": 2,

@@ -59,6 +59,6 @@ class Keys:
         return f"{{{bucket:02x}}}:due"
 
     def user(self, tenant: str, subject: str) -> tuple[int, str]:
-        """Return a user's bucket, and what stands for him."""
+        """Return a user's bucket, and what stands for the user."""
         bucket = bucket_of(murmur2(user_key(tenant, subject)))
         return bucket, self.pseudonyms.user(tenant, subject)
