@@ -11,8 +11,11 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.consumer import fetcher
 from aiokafka.record.util import calc_crc32c
 
+from countersign.adapters.kafka.configured import kafka_connection
+from countersign.adapters.kafka.tenant_settings import TenantSettingsReader
 from countersign.core.errors import Defect
-from tests.builders import InboundRecord, a_login_record
+from countersign.wire.tenant import settings_record, write_settings
+from tests.builders import ACME, InboundRecord, a_login_record, a_tenant
 from tests.bus import Bus, open_bus
 
 if TYPE_CHECKING:
@@ -30,7 +33,7 @@ async def bus(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Bu
         yield opened
 
 
-async def send_poisoned(bus: Bus, records: list[InboundRecord]) -> None:
+async def send_poisoned(bus: Bus, records: list[InboundRecord], topic: str | None = None) -> None:
     """Send records as one batch; header names that are the marker become bytes that are not UTF-8."""
     producer = AIOKafkaProducer(bootstrap_servers=bus.settings.kafka_bootstrap)
     await producer.start()
@@ -48,7 +51,7 @@ async def send_poisoned(bus: Bus, records: list[InboundRecord]) -> None:
         # The checksum stands at 17 and covers what comes after it (Kafka's record batch, version 2).
         data[17:21] = calc_crc32c(data[21:]).to_bytes(4, "big")
         batch._buffer = data  # noqa: SLF001  # as above
-        topic = bus.settings.login_events_topic
+        topic = topic or bus.settings.login_events_topic
         await (await producer.send_batch(batch, topic, partition=0))
     finally:
         await producer.stop()
@@ -74,3 +77,22 @@ async def test_header_name_that_is_not_utf8(bus: Bus) -> None:
     assert {r.identity.event_id for r in results} == {f"login-{n}" for n in (0, 1, 2, 3, 5)}
     assert [letter.reason for letter in bus.dead_letters] == [Defect.NOT_JSON]
     assert bus.dead_letters[0].value == b"{"
+
+
+async def test_settings_are_followed_past_such_a_record(bus: Bus) -> None:
+    """Such a record on the tenants' settings is passed over: new versions come into force after it."""
+    topic = bus.settings.tenant_settings_topic
+    first, second = (
+        settings_record(topic, ACME, write_settings(a_tenant(version=n))) for n in (1, 2)
+    )
+    await bus.publisher.publish([first])
+    reader = TenantSettingsReader(kafka_connection(bus.settings), topic)
+    await reader.start()
+    try:
+        odd = InboundRecord(b"nobody", b"{}", [(MARKER.decode(), b"1")])
+        await send_poisoned(bus, [odd], topic)
+        await bus.publisher.publish([second])
+        await reader.catch_up()
+        assert reader.versions() == {ACME: 2}
+    finally:
+        await reader.stop()

@@ -64,6 +64,19 @@ class FailingStore(MemoryStore):
         return await super().record(recordings)
 
 
+class AwayPublisher(MemoryPublisher):
+    """A bus that can be out of reach."""
+
+    away = False
+
+    async def publish(self, records: Sequence[OutboundRecord]) -> None:
+        """Publish, unless the bus is out of reach."""
+        if self.away:
+            message = "away"
+            raise BusUnavailableError(message)
+        await super().publish(records)
+
+
 class LateTenants(FixedTenants):
     """Knows its tenants only once it has caught up."""
 
@@ -81,9 +94,11 @@ class Bench:
         store: MemoryStore | None = None,
         tenants: FixedTenants | None = None,
         limit: int = 20,
+        at: datetime = NOW,
     ) -> None:
+        self.at = at
         self.store = store or MemoryStore(PSEUDONYMS)
-        self.publisher = MemoryPublisher()
+        self.publisher = AwayPublisher()
         self.tenants = tenants or FixedTenants(a_tenant())
         self.metrics = Metrics()
         self.handler = BatchHandler(
@@ -100,8 +115,8 @@ class Bench:
         )
 
     def now(self) -> datetime:
-        """Return the tests' instant."""
-        return NOW
+        """Return the bench's instant."""
+        return self.at
 
     async def handle(self, *records: InboundRecord) -> None:
         """Handle the records as one batch."""
@@ -187,6 +202,21 @@ async def test_too_many_failures_of_our_own_stop_the_worker() -> None:
     assert bench.publisher.records == []
 
 
+@pytest.mark.law(8)
+async def test_an_outage_charges_the_limit_once() -> None:
+    """Law 8: a batch that is tried again and again for an outage is charged once, when it is published."""
+    bench = Bench(
+        store=FailingStore(lambda i: KeyError("a bug") if i == "login-0" else None), limit=2
+    )
+    bench.publisher.away = True
+    for _ in range(5):
+        with pytest.raises(BusUnavailableError):
+            await bench.handle(*logins(2))
+    bench.publisher.away = False
+    await bench.handle(*logins(2))
+    assert bench.dead() == [(0, Defect.UNEXPECTED, "KeyError")]
+
+
 async def test_bad_input_never_trips_the_limit() -> None:
     """However many events are bad, the limit counts none of them."""
     bench = Bench(limit=1)
@@ -242,3 +272,28 @@ async def test_a_failures_text_reaches_no_log_and_no_dead_letter(
     assert "event_failed_unexpectedly" in said.err
     assert canary not in said.err + said.out
     assert all(canary not in str(record) for record in bench.publisher.records)
+
+
+@pytest.mark.law(2)
+async def test_retry_with_a_trace_of_its_own_gets_the_same_bytes() -> None:
+    """Law 2: a sender that sends an event again, traced anew, gets the record that it got before."""
+    bench = Bench()
+    for trace in ("a", "b"):
+        await bench.handle(a_login_record(traceparent=f"00-{trace * 32}-{trace * 16}-01"))
+    first, second = bench.publisher.records
+    assert first == second
+
+
+@pytest.mark.law(1)
+async def test_what_was_decided_stands_whatever_the_clock_says() -> None:
+    """Law 1: an event that was decided isn't dead-lettered by a clock that is behind, or a lost tenant."""
+    bench = Bench()
+    record = a_login_record(time=NOW + timedelta(minutes=4))
+    await bench.handle(record)
+    for changes in ({"at": NOW - timedelta(hours=1)}, {"tenants": FixedTenants()}):
+        later = Bench(store=bench.store, **changes)
+        await later.handle(record)
+        assert later.publisher.records == bench.publisher.records
+    new = Bench(at=NOW - timedelta(hours=1))
+    await new.handle(record)
+    assert new.dead() == [(0, Defect.TIME_IN_FUTURE, "InvalidEventError")]

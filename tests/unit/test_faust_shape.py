@@ -503,3 +503,56 @@ async def test_failed_poll_skips_nothing(error: Exception) -> None:
         worker.consumer.waiting.append({PLACE: [Taken(PLACE.topic, PLACE.partition, 1)]})
         await worker.consumer.until(lambda: worker.consumer.commits == [1, 2])
     assert worker.source.failure is None
+
+
+async def test_idle_poll_does_not_hold_up_a_rebalance() -> None:
+    """In a rebalance a poll waits for the assignment; the batch in hand is finished all the same."""
+    release, blocked = asyncio.Event(), asyncio.Event()
+
+    async def handle(_: Sequence[BusRecord]) -> None:
+        await release.wait()
+
+    async with working(handle) as worker:
+        give = worker.consumer.getmany
+        assigned = asyncio.Event()
+
+        async def waiting(*, timeout_ms: int, max_records: int | None = None) -> dict[Any, Any]:
+            if timeout_ms == 0 and not assigned.is_set():
+                blocked.set()
+                await assigned.wait()
+            return await give(timeout_ms=timeout_ms, max_records=max_records)
+
+        worker.consumer.getmany = waiting  # type: ignore[method-assign]  # as aiokafka in a rebalance
+        async with asyncio.timeout(SOON):
+            await blocked.wait()
+            release.set()
+            await worker.source.on_partitions_revoked({PLACE})
+        assert worker.consumer.commits == [1]
+        assigned.set()
+
+
+async def test_idle_poll_that_fails_is_made_good_after_the_batch() -> None:
+    """A poll that fails while a batch is in hand stops nothing; what it had ready is asked for again."""
+    release = asyncio.Event()
+
+    async def handle(_: Sequence[BusRecord]) -> None:
+        await release.wait()
+
+    async with working(handle) as worker:
+        give = worker.consumer.getmany
+        failed = asyncio.Event()
+
+        async def failing(*, timeout_ms: int, max_records: int | None = None) -> dict[Any, Any]:
+            if timeout_ms == 0 and not failed.is_set():
+                failed.set()
+                raise KafkaConnectionError
+            return await give(timeout_ms=timeout_ms, max_records=max_records)
+
+        worker.consumer.getmany = failing  # type: ignore[method-assign]  # the failure
+        async with asyncio.timeout(SOON):
+            await failed.wait()
+        assert worker.consumer.sought == []
+        release.set()
+        await worker.consumer.until(lambda: bool(worker.consumer.sought))
+        assert worker.consumer.sought == [(PLACE, 1)]
+    assert worker.source.failure is None

@@ -10,7 +10,7 @@ from countersign.decider.waves import Entry, cut_into_waves
 from tests.builders import a_login, a_tenant
 
 TENANT = a_tenant()
-EVENTS = {name: a_login(subject=f"auth0|{name}") for name in "abcde"}
+EVENTS = {name: a_login(subject=f"auth0|{name}", event_id=name) for name in "abcde"}
 
 
 @pytest.mark.law(3)
@@ -35,3 +35,11 @@ def test_no_more_waves_than_the_busiest_user_needs(users: str) -> None:
     entries = [Entry(place, EVENTS[user], TENANT) for place, user in enumerate(users)]
     busiest = max((users.count(user) for user in users), default=0)
     assert len(cut_into_waves(entries)) == busiest
+
+
+def test_one_identity_under_two_subjects_keeps_its_order() -> None:
+    """Two events under one identity never share a wave: the one that stands first is the first."""
+    events = [a_login(subject="auth0|ann"), a_login(subject="auth0|ben")]
+    assert events[0].identity == events[1].identity
+    entries = [Entry(place, event, TENANT) for place, event in enumerate(events)]
+    assert [[entry.place for entry in wave] for wave in cut_into_waves(entries)] == [[0], [1]]

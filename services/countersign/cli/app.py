@@ -163,6 +163,13 @@ def run(tokens: Sequence[str] | None = None) -> int:
 
         complain(error)
         return FAILED
+    except ImportError as error:
+        # Commands are imported when they are called, and need more than the client alone does.
+        sys.stderr.write(
+            f"Error: {error}\n  → Install what the commands need: pip install"
+            f" '{DISTRIBUTION}[services,local]'; `local` is for the demo alone.\n"
+        )
+        return FAILED
     except BrokenPipeError:
         # Whoever read our output has seen enough, as `head` does. The interpreter must not try to
         # flush the rest at its end.

@@ -151,5 +151,6 @@ def denied_for_budget(challenged: Decision) -> Decision:
         reason=Reason.PUSH_BUDGET_SPENT,
         decided_at=challenged.decided_at,
         settings_version=challenged.settings_version,
+        traceparent=challenged.traceparent,
         trace=(*challenged.trace[:-1], "push-budget-spent"),
     )

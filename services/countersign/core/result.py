@@ -127,12 +127,14 @@ class Decision(Ruling, frozen=True, kw_only=True, array_like=True):
         challenge_expires_at: until when.
         provider: who is due, if delegated.
         may_remember: whether passing the challenge makes the browser a remembered one.
+        traceparent: W3C trace context of the login event, passed through.
     """
 
     challenge: ChallengeLink | None = None
     challenge_expires_at: datetime | None = None
     provider: str | None = None
     may_remember: bool = False
+    traceparent: str | None = None
 
 
 class Outcome(Ruling, frozen=True, kw_only=True, array_like=True):

@@ -16,7 +16,6 @@ from typing import NamedTuple
 import structlog
 
 from countersign.core.errors import Defect, InvalidEventError, UnavailableError
-from countersign.core.login import refuse_from_the_future
 from countersign.decider.channel import BusRecord
 from countersign.decider.judge import Answer, Decided, Forgotten, Judge, Settled
 from countersign.decider.limit import DeadLetterLimit
@@ -94,13 +93,15 @@ class BatchHandler:
         for wave in cut_into_waves(await self._read(records, answers)):
             for place, answer in await self._answered(wave):
                 answers[place] = answer
-        self._charge(answers, records)
+        failures = [answer for answer in answers if isinstance(answer, Unexpected)]
+        self._refuse_too_many(failures, len(records))
         outbound = [
             written
             for record, answer in zip(records, answers, strict=True)
             for written in self._written(record, answer)
         ]
         await self._publisher.publish(outbound)
+        self._limit.charge(len(failures), self._clock())
         await self._store.published(
             [answer.challenge.id for answer in answers if isinstance(answer, Settled)]
         )
@@ -109,37 +110,22 @@ class BatchHandler:
     async def _read(
         self, records: Sequence[BusRecord], answers: list[Answer | Unexpected | None]
     ) -> Iterable[Entry]:
-        """Return the events that can be judged, and answer the others."""
-        now = self._clock()
+        """Return the events, and answer the records that hold none."""
         events = []
         for place, record in enumerate(records):
             try:
-                event = read_event(record.key, record.value, record.headers)
-                refuse_from_the_future(event.time, now)
+                events.append((place, read_event(record.key, record.value, record.headers)))
             except InvalidEventError as error:
                 answers[place] = error
             except Exception as error:  # noqa: BLE001  # one event's failure is not its neighbours'
                 _tell(error)
                 answers[place] = Unexpected(error)
-            else:
-                events.append((place, event))
+        for kind, count in Counter(type(event).__name__ for _, event in events).items():
+            self._metrics.events.labels(kind).inc(count)
         if any(self._tenants.get(event.identity.tenant) is None for _, event in events):
             # Settings published a moment ago count: a tenant is unknown only past the topic's end.
             await self._tenants.catch_up()
-        for kind, count in Counter(type(event).__name__ for _, event in events).items():
-            self._metrics.events.labels(kind).inc(count)
-        entries = []
-        for place, event in events:
-            tenant = self._tenants.get(event.identity.tenant)
-            if tenant is None:
-                answers[place] = InvalidEventError(
-                    Defect.UNKNOWN_TENANT,
-                    "there are no settings for this tenant; publish them with"
-                    " `countersign settings apply`, then replay the dead letter",
-                )
-            else:
-                entries.append(Entry(place, event, tenant))
-        return entries
+        return [Entry(p, event, self._tenants.get(event.identity.tenant)) for p, event in events]
 
     async def _answered(self, wave: Sequence[Entry]) -> list[tuple[int, Answer | Unexpected]]:
         """Answer a wave by parts: while the store works on one, the next is made ready here."""
@@ -163,13 +149,10 @@ class BatchHandler:
             log.warning("wave_failed_unexpectedly", error_class=type(error).__name__)
             return [answer for entry in wave for answer in await self._judged([entry])]
 
-    def _charge(
-        self, answers: Sequence[Answer | Unexpected | None], records: Sequence[BusRecord]
-    ) -> None:
-        failures = [answer for answer in answers if isinstance(answer, Unexpected)]
+    def _refuse_too_many(self, failures: Sequence[Unexpected], count: int) -> None:
         if failures:
-            self._limit.charge(len(failures), self._clock(), failures[-1].error)
-            log.error("dead_letters_of_our_own_making", count=len(failures), of=len(records))
+            self._limit.check(len(failures), self._clock(), failures[-1].error)
+            log.error("dead_letters_of_our_own_making", count=len(failures), of=count)
 
     def _written(
         self, record: BusRecord, answer: Answer | Unexpected | None
@@ -182,7 +165,7 @@ class BatchHandler:
                     event.subject,
                     event.event.client.client_id,
                     decision,
-                    traceparent=event.traceparent,
+                    traceparent=decision.traceparent,
                 )
             case Settled(challenge, outcome):
                 yield write_result(

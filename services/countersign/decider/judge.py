@@ -11,13 +11,21 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
+import msgspec
+
 from countersign.core import remember
 from countersign.core.challenge import Challenge, come_back, earns_remembering
 from countersign.core.decision import decide
 from countersign.core.effect import NO_EFFECT
 from countersign.core.errors import Defect, InvalidEventError
 from countersign.core.identity import Pseudonyms, bucket_of
-from countersign.core.login import BrowsersForget, LoginAttempted, LoginReturned
+from countersign.core.login import (
+    BrowsersForget,
+    Inbound,
+    LoginAttempted,
+    LoginReturned,
+    refuse_from_the_future,
+)
 from countersign.core.remember import RememberedBrowser
 from countersign.core.result import ChallengeLink, Decision, Outcome, Reason, to_milliseconds
 from countersign.core.tenant import TenantSettings
@@ -51,7 +59,7 @@ Answer = Decided | Settled | Forgotten | InvalidEventError
 class _Attempt(NamedTuple):
     place: int
     event: LoginAttempted
-    tenant: TenantSettings
+    tenant: TenantSettings | None
 
 
 class _Return(NamedTuple):
@@ -93,23 +101,30 @@ class Judge:
         attempts: list[_Attempt] = []
         returns: list[_Return] = []
         forgets: list[tuple[int, BrowsersForget]] = []
+        refused: list[tuple[int, Answer]] = []
+        now = to_milliseconds(self._clock())
         for place, event, tenant in wave:
             match event:
                 case LoginAttempted():
                     attempts.append(_Attempt(place, event, tenant))
-                case LoginReturned():
+                case _ if refusal := _refusal(event, tenant, now):
+                    refused.append((place, refusal))
+                case LoginReturned() if tenant is not None:
                     returns.append(_Return(place, event, tenant))
                 case BrowsersForget():
                     forgets.append((place, event))
                 case _:
                     raise AssertionError(event)
-        now = to_milliseconds(self._clock())
-        decided, settled, _ = await asyncio.gather(
+        done = await asyncio.gather(
             self._decide(attempts, now),
             self._settle(returns, now),
-            self._store.forget([event for _, event in forgets]),
+            self._forget(forgets),
+            return_exceptions=True,  # so that none is still at work when the wave is tried again
         )
-        return [*decided, *settled, *((place, Forgotten(event)) for place, event in forgets)]
+        for part in done:
+            if isinstance(part, BaseException):
+                raise part
+        return [*refused, *(one for part in done if isinstance(part, list) for one in part)]
 
     async def _decide(
         self, attempts: Sequence[_Attempt], now: datetime
@@ -123,9 +138,12 @@ class Judge:
                 answers.append((attempt.place, _conflict()))
             elif standing.decided is not None:
                 answers.append((attempt.place, Decided(attempt.event, standing.decided)))
-            else:
+            elif refusal := _refusal(attempt.event, attempt.tenant, now):
+                # Only now: what was decided once stands, whatever the clock and the settings say by now.
+                answers.append((attempt.place, refusal))
+            elif attempt.tenant is not None:
                 undecided.append(attempt)
-                recordings.append(self._recording(attempt, standing, now))
+                recordings.append(self._recording(attempt.event, attempt.tenant, standing, now))
         recorded = await self._store.record(recordings)
         answers += [
             (attempt.place, Decided(attempt.event, decision))
@@ -133,12 +151,16 @@ class Judge:
         ]
         return answers
 
-    def _recording(self, attempt: _Attempt, standing: Standing, now: datetime) -> Recording:
-        event, tenant = attempt.event, attempt.tenant
+    def _recording(
+        self, event: LoginAttempted, tenant: TenantSettings, standing: Standing, now: datetime
+    ) -> Recording:
         challenge_id = self._pseudonyms.challenge(event.identity, bucket_of(event.key_hash))
         link = ChallengeLink(challenge_id, f"{self._public_url}/c/{challenge_id}")
         # Tenant code has its place here: its effect is the third argument.
         decision = decide(event, tenant, NO_EFFECT, standing.facts, now, link)
+        if event.traceparent is not None:
+            # In the record, since a sender that tries again may well trace it anew (law 2).
+            decision = msgspec.structs.replace(decision, traceparent=event.traceparent)
         if decision.challenge is not None:
             return Recording(
                 event=event,
@@ -169,6 +191,12 @@ class Judge:
             browser=self._pseudonyms.browser(tenant, event.subject, browser) if browser else None,
             traceparent=event.traceparent,
         )
+
+    async def _forget(
+        self, forgets: Sequence[tuple[int, BrowsersForget]]
+    ) -> list[tuple[int, Answer]]:
+        await self._store.forget([event for _, event in forgets])
+        return [(place, Forgotten(event)) for place, event in forgets]
 
     async def _settle(self, returns: Sequence[_Return], now: datetime) -> list[tuple[int, Answer]]:
         answers: list[tuple[int, Answer]] = []
@@ -210,6 +238,23 @@ class Judge:
         return Change(
             challenge=moved, remember=browser, remember_until=remember.ends_at(browser, limits)
         )
+
+
+def _refusal(
+    event: Inbound, tenant: TenantSettings | None, now: datetime
+) -> InvalidEventError | None:
+    """Return why an event can't be taken now, if it can't; with time it may become one that can."""
+    if tenant is None:
+        return InvalidEventError(
+            Defect.UNKNOWN_TENANT,
+            "there are no settings for this tenant; publish them with `countersign settings apply`,"
+            " then replay the dead letter",
+        )
+    try:
+        refuse_from_the_future(event.time, now)
+    except InvalidEventError as error:
+        return error
+    return None
 
 
 def _conflict() -> InvalidEventError:

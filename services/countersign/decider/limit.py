@@ -28,8 +28,8 @@ class DeadLetterLimit:
         self._window = window
         self._charged: deque[datetime] = deque()
 
-    def charge(self, count: int, now: datetime, last: BaseException | None) -> None:
-        """Count `count` more dead letters.
+    def check(self, count: int, now: datetime, last: BaseException) -> None:
+        """Check that there is room for `count` more dead letters.
 
         Args:
             count: how many a batch would make.
@@ -49,4 +49,7 @@ class DeadLetterLimit:
                 " then start again: nothing was committed past them"
             )
             raise DeadLetterLimitError(message) from last
+
+    def charge(self, count: int, now: datetime) -> None:
+        """Count dead letters that are published; a batch that is tried again is charged once."""
         self._charged.extend([now] * count)

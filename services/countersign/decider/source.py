@@ -70,6 +70,8 @@ class Source(Service, ConsumerRebalanceListener):  # type: ignore[misc]  # aioka
         self._readiness = readiness
         self._metrics = metrics
         self._consumer: AIOKafkaConsumer | None = None
+        self._has_to_rewind = False
+        self._given_up: set[TopicPartition] = set()
         self._leaving = asyncio.Event()
         self._at_rest = asyncio.Event()
         self._at_rest.set()
@@ -128,7 +130,7 @@ class Source(Service, ConsumerRebalanceListener):  # type: ignore[misc]  # aioka
                 reason = f"topic {self._topic} is not there; run `countersign topics create`"
             except (KafkaError, OSError) as error:
                 reason = str(error) or type(error).__name__
-            await consumer.stop()
+            await _stop(consumer)
             attempt += 1
             self._readiness.lacks("events", f"waiting for Kafka: {reason}")
             log.warning("waiting_for_kafka", reason=reason, attempt=attempt)
@@ -137,10 +139,13 @@ class Source(Service, ConsumerRebalanceListener):  # type: ignore[misc]  # aioka
 
     async def _take(self, consumer: AIOKafkaConsumer) -> None:
         """Take a batch, if there is one, through to its commit."""
+        if self._has_to_rewind:
+            await self._rewind(consumer)
         found = await self._polled(consumer)
         if not found:
             return
         self._at_rest.clear()
+        self._given_up.clear()
         try:
             records = [record for part in found.values() for record in part]
             if await self._handled(consumer, records):
@@ -155,21 +160,15 @@ class Source(Service, ConsumerRebalanceListener):  # type: ignore[misc]  # aioka
             found: dict[TopicPartition, list[BusRecord]] = await consumer.getmany(
                 timeout_ms=int(POLL * 1000), max_records=self._batch_size
             )
-        except UnicodeDecodeError:
-            log.warning("reading_tolerantly", reason="a record's header name is not UTF-8")
-            read_tolerantly()
-        except KafkaError as error:
-            log.warning("poll_waits", reason=type(error).__name__)
-            await self._left_within(TICK)
-        else:
-            return found
-        # What a failed poll had ready is gone from the consumer: back to what is committed, since no
-        # batch is in hand.
-        await self._rewind(consumer)
-        return {}
+        except (KafkaError, UnicodeDecodeError) as error:
+            self._note_failed_poll(error)
+            if isinstance(error, KafkaError):
+                await self._left_within(TICK)
+            return {}
+        return found
 
     async def _rewind(self, consumer: AIOKafkaConsumer) -> None:
-        """Go back to what is committed; nothing is polled before that, so nothing is skipped."""
+        """Go back to what is committed: no batch is in hand, and nothing is polled before that."""
         while not self._leaving.is_set():
             try:
                 async with asyncio.timeout(COMMIT_TIMEOUT):
@@ -183,6 +182,7 @@ class Source(Service, ConsumerRebalanceListener):  # type: ignore[misc]  # aioka
                 log.warning("rewind_waits", reason=type(error).__name__)
                 await self._left_within(TICK)
             else:
+                self._has_to_rewind = False
                 return
 
     async def _handled(self, consumer: AIOKafkaConsumer, records: list[BusRecord]) -> bool:
@@ -242,10 +242,27 @@ class Source(Service, ConsumerRebalanceListener):  # type: ignore[misc]  # aioka
     async def _idle_poll(self, consumer: AIOKafkaConsumer) -> None:
         """Poll without taking anything, so that the group doesn't give this worker up."""
         consumer.pause(*consumer.assignment())
-        found = await consumer.getmany(timeout_ms=0)
+        try:
+            # In a rebalance a poll waits for the assignment, which waits for the batch in hand.
+            async with asyncio.timeout(POLL):
+                found = await consumer.getmany(timeout_ms=0)
+        except TimeoutError:
+            return
+        except (KafkaError, UnicodeDecodeError) as error:
+            self._note_failed_poll(error)
+            return
         for place, part in found.items():
             # From a partition assigned in between: it comes again after this batch.
             consumer.seek(place, part[0].offset)
+
+    def _note_failed_poll(self, error: Exception) -> None:
+        """What a failed poll had ready is gone from the consumer, so it has to go back for it."""
+        self._has_to_rewind = True
+        if isinstance(error, UnicodeDecodeError):
+            log.warning("reading_tolerantly", reason="a record's header name is not UTF-8")
+            read_tolerantly()
+        else:
+            log.warning("poll_waits", reason=type(error).__name__)
 
     def _resume(self, consumer: AIOKafkaConsumer) -> None:
         self._metrics.waiting.set(0)
@@ -254,7 +271,9 @@ class Source(Service, ConsumerRebalanceListener):  # type: ignore[misc]  # aioka
 
     async def _commit(self, consumer: AIOKafkaConsumer, offsets: dict[TopicPartition, int]) -> None:
         while True:
-            held = {p: o for p, o in offsets.items() if p in consumer.assignment()}
+            # Given up and assigned again, a partition may have moved on under another worker.
+            mine = consumer.assignment() - self._given_up
+            held = {place: offset for place, offset in offsets.items() if place in mine}
             if not held:
                 return
             try:
@@ -282,6 +301,7 @@ class Source(Service, ConsumerRebalanceListener):  # type: ignore[misc]  # aioka
             async with asyncio.timeout(self._drain):
                 await self._at_rest.wait()
         except TimeoutError:
+            self._given_up |= set(revoked)
             log.warning("revoked_in_the_middle_of_a_batch", partitions=len(revoked))
 
     async def on_partitions_assigned(self, assigned: Any) -> None:  # noqa: ANN401  # as above
@@ -291,19 +311,23 @@ class Source(Service, ConsumerRebalanceListener):  # type: ignore[misc]  # aioka
 
     async def _close(self) -> None:
         consumer, self._consumer = self._consumer, None
-        if consumer is None:
-            return
-        try:
-            async with asyncio.timeout(COMMIT_TIMEOUT):
-                await consumer.stop()
-        except (KafkaError, TimeoutError) as error:
-            log.warning("left_without_goodbye", reason=type(error).__name__)
-        except asyncio.CancelledError:
-            # With Kafka away, aiokafka lets a cancellation of its own out.
-            task = asyncio.current_task()
-            if task is not None and task.cancelling():
-                raise
-            log.warning("left_without_goodbye", reason="CancelledError")
+        if consumer is not None:
+            await _stop(consumer)
+
+
+async def _stop(consumer: AIOKafkaConsumer) -> None:
+    """Stop a consumer; with Kafka away it is left to itself after a while."""
+    try:
+        async with asyncio.timeout(COMMIT_TIMEOUT):
+            await consumer.stop()
+    except (KafkaError, OSError) as error:
+        log.warning("left_without_goodbye", reason=type(error).__name__)
+    except asyncio.CancelledError:
+        # With Kafka away, aiokafka lets a cancellation of its own out.
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        log.warning("left_without_goodbye", reason="CancelledError")
 
 
 def _backoff(attempt: int) -> float:

@@ -90,6 +90,12 @@ def _contradictions(settings: Settings) -> Iterator[Problem]:
     yield from _certificates(settings)
     if settings.settings_key_previous is not None and settings.settings_key is None:
         yield _problem("settings_key", "is not set, but earlier keys are", "Set the key in use too")
+    if settings.challenge_retention < settings.dedupe_window:
+        yield _problem(
+            "challenge_retention",
+            "is shorter than dedupe_window, so a redelivered return could find its challenge gone",
+            "Make it at least as long",
+        )
     topics = [getattr(settings, name) for name in _TOPICS]
     for name, topic in zip(_TOPICS, topics, strict=True):
         if topics.count(topic) > 1:

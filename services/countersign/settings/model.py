@@ -167,11 +167,12 @@ class Settings(BaseSettings):
         examples=["PT24H"],
     )
     challenge_retention: timedelta = Field(
-        timedelta(hours=1),
-        ge=timedelta(0),
-        le=timedelta(days=7),
-        description="How long an ended challenge is kept",
-        examples=["PT1H"],
+        timedelta(hours=24),
+        ge=timedelta(minutes=1),
+        le=timedelta(days=30),
+        description="How long an ended challenge is kept to answer a redelivered return with; at least"
+        " as long as dedupe_window",
+        examples=["PT24H"],
     )
     batch_size: int = Field(
         500, ge=1, le=10_000, description="Most events decided at once", examples=["500"]
@@ -192,7 +193,7 @@ class Settings(BaseSettings):
     drain_timeout: timedelta = Field(
         timedelta(seconds=20),
         gt=timedelta(0),
-        description="How long a stopping process may finish what it has begun",
+        description="How long a batch in hand may take, when the process stops or a rebalance waits",
         examples=["PT20S"],
     )
     kafka_session_timeout: timedelta = Field(

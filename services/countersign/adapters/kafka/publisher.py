@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from countersign.core.errors import BusUnavailableError
 from countersign.core.identity import partition_of
@@ -67,7 +67,14 @@ class KafkaPublisher:
             # After a failure the producer's sequence numbers may have a gap that the broker would
             # refuse for ever; a new producer has a new id, and the results' own ids drop repeats.
             await self.close()
-            message = f"Kafka has not acknowledged in time ({type(error).__name__})"
+            if isinstance(error, MessageSizeTooLargeError):
+                # Waiting is right, as nothing may be lost; but it is for somebody to act.
+                message = (
+                    "a topic's max.message.bytes is too small for a record; `countersign topics list`"
+                    " says which, and the command that mends it"
+                )
+            else:
+                message = f"Kafka has not acknowledged in time ({type(error).__name__})"
             raise BusUnavailableError(message) from error
 
     async def close(self) -> None:

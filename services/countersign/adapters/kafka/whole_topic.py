@@ -14,6 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from countersign.adapters.kafka.connection import KafkaConnection
+from countersign.adapters.kafka.tolerant_records import read_tolerantly
 from countersign.adapters.kafka.topics import partition_count
 from countersign.core.errors import BusUnavailableError
 
@@ -49,6 +50,7 @@ class WholeTopic:
         self._topic = topic
         self._consumer: AIOKafkaConsumer | None = None
         self._partitions: list[TopicPartition] = []
+        self._next: dict[TopicPartition, int] = {}
 
     async def open(self) -> None:
         """Connect, and stand at the beginning of every partition.
@@ -77,6 +79,7 @@ class WholeTopic:
             raise
         self._partitions = [TopicPartition(self._topic, number) for number in range(count)]
         consumer.assign(self._partitions)
+        self._next = dict.fromkeys(self._partitions, 0)
         self._consumer = consumer
 
     async def close(self) -> None:
@@ -105,7 +108,16 @@ class WholeTopic:
             BusUnavailableError: Kafka refuses; the next call tries again.
         """
         with self._unavailable():
-            batches = await self._opened.getmany(timeout_ms=_POLL_MS)
+            try:
+                batches = await self._opened.getmany(timeout_ms=_POLL_MS)
+            except UnicodeDecodeError:
+                # A header's name is not UTF-8. What other partitions had ready went with the error.
+                read_tolerantly()
+                for partition, offset in self._next.items():
+                    self._opened.seek(partition, offset)
+                return []
+        for partition, batch in batches.items():
+            self._next[partition] = batch[-1].offset + 1
         return [
             TopicRecord(record.partition, record.offset, record.key, record.value)
             for batch in batches.values()

@@ -66,6 +66,7 @@ class RedisStore:
         self._record = Script(client, "record")
         self._challenges = Script(client, "challenges")
         self._settle = Script(client, "settle")
+        self._published = Script(client, "published")
         self._forget = Script(client, "forget")
 
     async def verify(self) -> None:
@@ -218,12 +219,12 @@ class RedisStore:
         """See `ports.Store.published`."""
         if not ids:
             return
-        with unavailable():
-            pipeline = self._client.pipeline(transaction=False)
-            for challenge_id in ids:
-                pipeline.zrem(self._keys.due(challenge_bucket(challenge_id)), challenge_id)
-                pipeline.pexpire(self._keys.challenge(challenge_id), self._retention)
-            await pipeline.execute()
+        items = []
+        for challenge_id in ids:
+            bucket = challenge_bucket(challenge_id)
+            keys = (self._keys.challenge(challenge_id), self._keys.due(bucket))
+            items.append(Item(bucket, keys, (challenge_id,)))
+        await self._published([self._retention], items)
 
     async def forget(self, events: Sequence[BrowsersForget]) -> None:
         """See `ports.Store.forget`."""

@@ -51,7 +51,7 @@ async def kill_a_worker(stage: Stage, doomed: Server) -> None:
     copies = [stage.tap.results[decision.result.id] for decision in answered]
     repeated = sum(len(seen) - 1 for seen in copies)
     identical = all(one.data == seen[0].data for seen in copies for one in seen)
-    right = len(copies) == LOGINS and identical and all(d.allowed for d in answered)
+    right = waiting > 0 and len(copies) == LOGINS and identical and all(d.allowed for d in answered)
     stage.played += 1
     stage.right += right
     stage.show.say(
