@@ -148,6 +148,21 @@ async def test_waits_for_its_topic_and_goes_on(bus: Bus) -> None:
         await bus.answers(1)
 
 
+async def test_idle_decider_says_that_redis_went_away(bus: Bus, stack: Stack) -> None:
+    """Without an event in hand, too, a decider says within seconds that Redis is away, and is back."""
+    with tempfile.TemporaryDirectory(dir=stack.directory) as folder:
+        redis = valkey_server(Path(folder), free_port())
+        await redis.start()
+        url = f"redis://127.0.0.1:{redis.port}/0"
+        async with running(bus, COUNTERSIGN_REDIS_URL=url) as decider:
+            await decider.until("/ready", 200)
+            await redis.kill()
+            await decider.until("/ready", 503, "store")
+            await redis.start()
+            await decider.until("/ready", 200)
+        await redis.stop()
+
+
 async def test_stops_while_it_waits(bus: Bus) -> None:
     """A decider that is still waiting for Kafka ends at once, with status 0, upon SIGTERM."""
     nowhere = f"127.0.0.1:{free_port()}"

@@ -33,6 +33,7 @@ from countersign.decider.metrics import Metrics
 from countersign.decider.probe import Probe
 from countersign.decider.readiness import Readiness
 from countersign.decider.source import Source
+from countersign.decider.watch import watch
 from countersign.logs import quiet_libraries
 from countersign.ports import Publisher, Store, TenantDirectory
 from countersign.settings import Settings
@@ -242,4 +243,8 @@ async def _started(
     )
     await decider.start()
     stack.push_async_callback(decider.stop)
+    watching = asyncio.create_task(
+        watch(readiness, {"store": store.verify, "tenant-settings": tenants.catch_up})
+    )
+    stack.callback(watching.cancel)
     return decider
