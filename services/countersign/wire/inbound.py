@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import msgspec
 
@@ -32,6 +32,7 @@ from countersign.core.login import (
     TenantRef,
     control_character_in,
 )
+from countersign.wire.decoding import convert_attributes, decode
 
 MAX_EVENT_BYTES = 256 * 1024
 """A larger event is a dead letter: a login has no use for so much."""
@@ -102,8 +103,6 @@ _READ = {
 }
 """The headers that are read, and the attributes that they are; a sender may add any others."""
 
-_T = TypeVar("_T")
-
 _structured = msgspec.json.Decoder(_Structured)
 _sniffed = msgspec.json.Decoder(_Sniffed)
 _bare = msgspec.json.Decoder(_Bare)
@@ -144,8 +143,8 @@ def read_event(key: bytes | None, value: bytes | None, headers: Headers) -> Inbo
             )
         event = _structured_event(value)
     elif "specversion" in texts:
-        event = _event(_convert(texts), value)
-    elif b'"specversion"' in value and _decode(_sniffed, value).specversion is not None:
+        event = _event(convert_attributes(texts, _Attributes), value)
+    elif b'"specversion"' in value and decode(_sniffed, value).specversion is not None:
         event = _structured_event(value)
     elif texts:
         raise InvalidEventError(
@@ -172,23 +171,23 @@ def _refuse_other_encodings(value: bytes) -> None:
 
 
 def _structured_event(value: bytes) -> Inbound:
-    envelope = _decode(_structured, value)
+    envelope = decode(_structured, value)
     return _event(envelope, bytes(envelope.data))
 
 
 def _event(attributes: _Attributes, data: bytes) -> Inbound:
     match attributes.type:
         case "countersign.login.attempted.v1":
-            return _login(attributes, _decode(_attempted, data), data)
+            return _login(attributes, decode(_attempted, data), data)
         case "countersign.login.returned.v1":
-            returned = _decode(_returned, data)
+            returned = decode(_returned, data)
             common = _common(attributes, returned.tenant, returned.user.user_id, data)
             _refuse_control_characters({"event_id": returned.event_id})
             identity: EventIdentity = common["identity"]
             login = EventIdentity(identity.tenant, identity.source, returned.event_id)
             return LoginReturned(**common, login=login, code=returned.code)
         case "countersign.browsers.forget.v1":
-            forget = _decode(_forget, data)
+            forget = decode(_forget, data)
             return BrowsersForget(**_common(attributes, forget.tenant, forget.user.user_id, data))
         case _:
             raise InvalidEventError(
@@ -198,7 +197,7 @@ def _event(attributes: _Attributes, data: bytes) -> Inbound:
 
 
 def _bare_event(value: bytes) -> LoginAttempted:
-    bare = _decode(_bare, value)
+    bare = decode(_bare, value)
     attributes = _Attributes(
         specversion="1.0",
         id=bare.id,
@@ -297,44 +296,3 @@ def _header_texts(headers: Headers) -> dict[str, str]:
 
 def _header(attribute: str) -> str:
     return attribute if attribute == "content-type" else f"ce_{attribute}"
-
-
-def _convert(attributes: Mapping[str, str]) -> _Attributes:
-    try:
-        return msgspec.convert(attributes, _Attributes)
-    except msgspec.ValidationError as error:
-        raise InvalidEventError(Defect.INVALID_HEADERS, _explained(error, "header ce_")) from None
-
-
-def _decode(decoder: msgspec.json.Decoder[_T], data: bytes) -> _T:
-    try:
-        return decoder.decode(data)
-    except msgspec.ValidationError as error:
-        raise InvalidEventError(Defect.INVALID_EVENT, _explained(error, "")) from None
-    except msgspec.DecodeError as error:
-        # The reasons are msgspec's own, such as "JSON is malformed: invalid character (byte 3)".
-        raise InvalidEventError(
-            Defect.NOT_JSON, f"{error}; send one JSON object in UTF-8"
-        ) from None
-    except RecursionError:
-        raise InvalidEventError(
-            Defect.NOT_JSON, "the JSON is nested too deeply; send it flatter"
-        ) from None
-
-
-_PATH = re.compile(r"^(?P<what>.*?)(?: - at `(?P<path>[^`]*)`)?$", re.DOTALL)
-_MISSING = re.compile(r"Object missing required field `(?P<field>[^`]*)`")
-
-
-def _explained(error: msgspec.ValidationError, prefix: str) -> str:
-    """Return msgspec's complaint as field, flaw and remedy; it never quotes a value but enums."""
-    match = _PATH.match(str(error))
-    assert match is not None  # noqa: S101  # the pattern matches every text
-    what = match["what"]
-    path = (match["path"] or "$").removeprefix("$").removeprefix(".")
-    if missing := _MISSING.match(what):
-        field = f"{path}.{missing['field']}" if path else missing["field"]
-        return f"{prefix}{field} is missing; send it"
-    if what.startswith("Invalid enum value"):  # quotes what came
-        what = 'Expected "1.0"' if path == "specversion" else "Invalid value"
-    return f"{prefix}{path or 'the event'}: {what}; send it as the schema says"
