@@ -101,10 +101,11 @@ class BatchHandler:
             for written in self._written(record, answer)
         ]
         await self._publisher.publish(outbound)
-        self._limit.charge(len(failures), self._clock())
         await self._store.published(
             [answer.challenge.id for answer in answers if isinstance(answer, Settled)]
         )
+        # Last, since an outage in any step before has the whole batch come again.
+        self._limit.charge(len(failures), self._clock())
         self._count(answers, perf_counter() - started)
 
     async def _read(
