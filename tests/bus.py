@@ -30,8 +30,8 @@ from countersign.core.result import Assurance
 from countersign.core.tenant import TenantSettings
 from countersign.decider.app import Decider
 from countersign.decider.metrics import Metrics
-from countersign.decider.readiness import Readiness
 from countersign.ports import Change, Publisher, Store
+from countersign.probe.readiness import Readiness
 from countersign.settings import Settings, load_settings
 from countersign.wire.dead_letter import DeadLetter, read_dead_letter
 from countersign.wire.inbound import read_event

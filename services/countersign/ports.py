@@ -9,11 +9,12 @@ from typing import Protocol
 import msgspec
 
 from countersign.core.challenge import Challenge
+from countersign.core.duo_answer import DuoAnswer
 from countersign.core.facts import NO_FACTS, Facts
 from countersign.core.login import BrowsersForget, LoginAttempted
 from countersign.core.remember import RememberedBrowser
 from countersign.core.result import Decision
-from countersign.core.tenant import PushBudget, TenantSettings
+from countersign.core.tenant import DuoAccount, PushBudget, TenantSettings
 from countersign.wire.results import OutboundRecord
 
 
@@ -129,6 +130,42 @@ class TenantDirectory(Protocol):
 
         Raises:
             BusUnavailableError: the topic can't be read now.
+        """
+        ...
+
+
+class Duo(Protocol):
+    """Duo's Universal Prompt; each tenant has an account of its own there.
+
+    Every method ends within a deadline, and raises `DuoRefusedError` where the account can't be used: its
+    secret can't be unsealed, or its host is not an allowed one.
+    """
+
+    async def check(self, tenant: str, account: DuoAccount) -> None:
+        """Return if Duo answers for this account; what was found a moment ago may be given again.
+
+        Raises:
+            DuoUnavailableError: it is out of reach.
+            DuoBusyError: it was asked too often.
+            DuoRefusedError: it refuses the account, or isn't who it should be.
+        """
+        ...
+
+    async def prompt_url(
+        self, tenant: str, account: DuoAccount, *, username: str, state: str, nonce: str
+    ) -> str:
+        """Return the address of a prompt for this user: a bearer link, good for five minutes."""
+        ...
+
+    async def exchange(
+        self, tenant: str, account: DuoAccount, *, code: str, username: str, nonce: str
+    ) -> DuoAnswer:
+        """Return what Duo says of the prompt that ended with this code; a code is good for one call.
+
+        Raises:
+            DuoUnavailableError: it is out of reach; whether it took the code is unknown.
+            DuoBusyError: it was asked too often.
+            DuoRefusedError: it refuses the code or the account, or its answer can't be trusted.
         """
         ...
 

@@ -10,7 +10,7 @@ from countersign.adapters.redis.configured import redis_store
 from countersign.adapters.redis.connection import connect_redis
 from countersign.decider.app import Decider
 from countersign.decider.metrics import Metrics
-from countersign.decider.readiness import Readiness
+from countersign.probe.readiness import Readiness
 from countersign.settings import Settings
 from tests.benchmarks.load import TENANTS
 from tests.bus import FixedTenants

@@ -23,8 +23,8 @@ from countersign.adapters.redis.connection import connect_redis
 from countersign.decider import app
 from countersign.decider.app import Decider
 from countersign.decider.metrics import Metrics
-from countersign.decider.readiness import Readiness
 from countersign.logs import set_up_logs
+from countersign.probe.readiness import Readiness
 from countersign.settings import Settings, load_settings
 from countersign.wire.results import OutboundRecord
 from tests.builders import a_tenant

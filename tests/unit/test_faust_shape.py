@@ -28,8 +28,8 @@ from countersign.decider.app import Decider, DeciderApp
 from countersign.decider.channel import Batch, BatchChannel, BusRecord
 from countersign.decider.limit import DeadLetterLimitError
 from countersign.decider.metrics import Metrics
-from countersign.decider.readiness import Readiness
 from countersign.decider.source import Source
+from countersign.probe.readiness import Readiness
 from countersign.settings import load_settings
 from tests.builders import PSEUDONYMS
 from tests.bus import FixedTenants

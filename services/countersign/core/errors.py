@@ -7,6 +7,10 @@ CountersignError
 │   └── BusUnavailableError
 ├── SettingsError            a tenant's or the process's settings: show every problem, do nothing
 ├── SettingsConflictError    another writer came first: read again, then decide anew
+├── DuoError                 a call to Duo gave no answer that counts; it is never an allow
+│   ├── DuoUnavailableError  Duo is out of reach: the tenant's failmode, if no prompt was opened
+│   ├── DuoBusyError         Duo limits our calls: try again later, whatever the failmode
+│   └── DuoRefusedError      Duo, or what came in its name, is not to be used: the challenge fails
 ├── IllegalTransitionError   a challenge can't move that way: the standing state holds
 └── NoAnswerError            the client's deadline passed: the login is not allowed
 """
@@ -103,6 +107,29 @@ class SettingsError(CountersignError):
 
 class SettingsConflictError(CountersignError):
     """Another writer changed the tenant's settings, or is about to; nothing was published."""
+
+
+class DuoError(CountersignError):
+    """A call to Duo gave no answer that counts.
+
+    Its text holds no word of Duo's SDK, whose errors quote codes, assertions and tokens.
+    """
+
+
+class DuoUnavailableError(DuoError):
+    """Duo can't be reached: no connection, no answer in time, or an answer of the 5xx kind."""
+
+
+class DuoBusyError(DuoError):
+    """Duo answers that it was asked too often (429). Anybody can bring that about."""
+
+
+class DuoRefusedError(DuoError):
+    """Duo refused us, or the answer can't be trusted.
+
+    A wrong client id or secret, a host outside the allowed ones, a TLS fault, a code that was used, a
+    token with a wrong signature, user or nonce. No second try mends it.
+    """
 
 
 class IllegalTransitionError(CountersignError):

@@ -30,12 +30,12 @@ from countersign.decider.channel import Batch, BatchChannel
 from countersign.decider.judge import Judge
 from countersign.decider.limit import DeadLetterLimit
 from countersign.decider.metrics import Metrics
-from countersign.decider.probe import Probe
-from countersign.decider.readiness import Readiness
 from countersign.decider.source import Source
-from countersign.decider.watch import watch
 from countersign.logs import quiet_libraries
 from countersign.ports import Publisher, Store, TenantDirectory
+from countersign.probe.readiness import Readiness
+from countersign.probe.server import Probe
+from countersign.probe.watch import watch
 from countersign.settings import Settings
 
 log = structlog.get_logger(__name__)

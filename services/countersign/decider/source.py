@@ -22,8 +22,8 @@ from countersign.core.errors import UnavailableError
 from countersign.decider.channel import Batch, BatchChannel, BusRecord
 from countersign.decider.limit import DeadLetterLimitError
 from countersign.decider.metrics import Metrics
-from countersign.decider.readiness import Readiness
 from countersign.logs import where_it_failed
+from countersign.probe.readiness import Readiness
 
 log = structlog.get_logger(__name__)
 

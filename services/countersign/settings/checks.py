@@ -31,6 +31,7 @@ _BOOTSTRAP: Final = re.compile(
     r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?"
     r"(?:,(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d{1,5})?)*"
 )
+_HOST_PATTERN: Final = re.compile(r"(?:\*\.)?[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::\d{1,5})?")
 _USER_INFO: Final = re.compile(r"(?<=://)[^/?#]*(?=@)")
 _QUERY_SECRET: Final = re.compile(r"(?i)(?<=[?&]password=)[^&#]*")
 
@@ -61,6 +62,17 @@ def bootstrap_servers(servers: str) -> str:
             remedy="Give host:port, or several with commas between",
         )
     return servers
+
+
+def host_patterns(hosts: str) -> str:
+    """Return a list of host names, without spaces; each may begin with `*.`."""
+    hosts = re.sub(r"\s", "", hosts)
+    if not all(_HOST_PATTERN.fullmatch(host) for host in hosts.split(",")):
+        raise flaw(
+            problem="is no list of host names",
+            remedy="Give names in small letters, as in *.duosecurity.com, with commas between",
+        )
+    return hosts
 
 
 def public_base(url: str) -> str:

@@ -88,6 +88,7 @@ def _contradictions(settings: Settings) -> Iterator[Problem]:
     """Find what is right alone and wrong together."""
     yield from _login_to_kafka(settings)
     yield from _certificates(settings)
+    yield from _challenger(settings)
     if settings.settings_key_previous is not None and settings.settings_key is None:
         yield _problem("settings_key", "is not set, but earlier keys are", "Set the key in use too")
     if settings.challenge_retention < settings.dedupe_window:
@@ -123,6 +124,13 @@ def _certificates(settings: Settings) -> Iterator[Problem]:
             yield from (_unused(name, switch, value) for name in names if name not in missing)
         elif len(unpaired := [name for name in names[1:] if name in missing]) == 1:
             yield _problem(unpaired[0], "is not set, but its counterpart is", "Set both or neither")
+
+
+def _challenger(settings: Settings) -> Iterator[Problem]:
+    names = ("challenger_cert_file", "challenger_key_file")
+    missing = [name for name in names if getattr(settings, name) is None]
+    if len(missing) == 1:
+        yield _problem(missing[0], "is not set, but its counterpart is", "Set both or neither")
 
 
 def _problem(name: str, problem: str, remedy: str) -> Problem:

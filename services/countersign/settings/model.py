@@ -19,6 +19,7 @@ from countersign.settings.checks import (
     bootstrap_servers,
     decoded,
     existing_file,
+    host_patterns,
     key_text,
     masked_url,
     public_base,
@@ -202,6 +203,57 @@ class Settings(BaseSettings):
         le=timedelta(minutes=30),
         description="How soon Kafka gives a silent decider's partitions to others",
         examples=["PT10S"],
+    )
+
+    duo_hosts: Annotated[str, AfterValidator(host_patterns)] = Field(
+        "*.duosecurity.com,*.duofederal.com",
+        description="API hosts that tenants' Duo accounts may name, with commas between; an asterisk"
+        " stands for one or more labels in front",
+        examples=["*.duosecurity.com"],
+    )
+    duo_ca_file: _File | None = Field(
+        None,
+        description="CA certificates (PEM) that Duo's must descend from; unset: the ones that Duo's SDK"
+        " pins",
+        examples=["/etc/countersign/duo-ca.pem"],
+    )
+    duo_timeout: timedelta = Field(
+        timedelta(seconds=8),
+        ge=timedelta(seconds=1),
+        le=timedelta(seconds=20),
+        description="How long a call to Duo may take in all",
+        examples=["PT8S"],
+    )
+    challenger_host: str = Field(
+        "127.0.0.1",
+        min_length=1,
+        description="Address that the challenger listens on for browsers",
+        examples=["0.0.0.0"],  # noqa: S104  # an example; it is what browsers are to reach
+    )
+    challenger_port: int = Field(
+        8443,
+        ge=0,
+        le=65_535,
+        description="Port that the challenger listens on for browsers; 0: any free one",
+        examples=["8443"],
+    )
+    challenger_cert_file: _File | None = Field(
+        None,
+        description="The challenger's certificate (PEM); unset: plain HTTP, for a proxy in front that"
+        " speaks TLS",
+        examples=["/etc/countersign/challenger.pem"],
+    )
+    challenger_key_file: _File | None = Field(
+        None,
+        description="The private key (PEM) of the challenger's certificate",
+        examples=["/etc/countersign/challenger-key.pem"],
+    )
+    sweep_interval: timedelta = Field(
+        timedelta(seconds=1),
+        ge=timedelta(milliseconds=100),
+        le=timedelta(minutes=1),
+        description="How often a challenger looks for overdue challenges",
+        examples=["PT1S"],
     )
 
     probe_host: str = Field(

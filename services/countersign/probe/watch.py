@@ -1,4 +1,4 @@
-"""Looks after what the decider needs while no event asks for it, so that `/ready` is true when idle."""
+"""Looks after what a service needs while nothing asks for it, so that `/ready` is true when idle."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 import structlog
 
 from countersign.core.errors import CountersignError
-from countersign.decider.readiness import Readiness
+from countersign.probe.readiness import Readiness
 
 log = structlog.get_logger(__name__)
 

@@ -6,7 +6,7 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, generate_latest
 
 from countersign.core.errors import Problem, SettingsError
-from countersign.decider.readiness import Readiness
+from countersign.probe.readiness import Readiness
 
 
 class Probe:

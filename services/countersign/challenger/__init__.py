@@ -1,0 +1,1 @@
+"""The web service that takes browsers through Duo, and the sweeper of what they leave behind."""

@@ -1,0 +1,1 @@
+"""A sample relying party, built on the client alone: copy from it."""

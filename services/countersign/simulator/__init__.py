@@ -1,0 +1,1 @@
+"""A stand-in for Duo: an honest Universal Prompt to develop, demonstrate and test with."""

@@ -1,0 +1,136 @@
+"""A web server inside the process's own event loop; signals are the process's, not the server's."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import uvicorn
+
+from countersign.core.errors import Problem, SettingsError
+
+if TYPE_CHECKING:
+    from uvicorn._types import ASGIApplication
+
+_GRACE = 5
+"""Seconds that a request under way may still take once the server stops."""
+_LONGEST_HEADERS = 32 * 1024
+_PORT = "Give another port, or 0 for any that is free"
+_CERTIFICATE = "Give a certificate and its private key, both as PEM files"
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its signal handlers, which would take Ctrl-C away from the rest of the process."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say so."""
+        await super().startup(sockets)
+        self.listening.set()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave signals alone."""
+        yield
+
+
+class WebServer:
+    """Serves an ASGI application.
+
+    Args:
+        app: the application.
+        host: the address to listen on.
+        port: the port to listen on; 0 chooses a free one.
+        certificate: the certificate and its private key, as PEM files; None: plain HTTP.
+        setting: the name of the setting that gave the port, for errors.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApplication,
+        *,
+        host: str,
+        port: int,
+        certificate: tuple[Path, Path] | None = None,
+        setting: str,
+    ) -> None:
+        self._app = app
+        self._host = host
+        self._port = port
+        self._setting = setting
+        self._tls: dict[str, Any] = {}
+        if certificate is not None:
+            cert, key = certificate
+            self._tls = {"ssl_certfile": str(cert), "ssl_keyfile": str(key)}
+        self._server: _Server | None = None
+        self._serving: asyncio.Task[None] | None = None
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        return self._port
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            SettingsError: the address can't be listened on, or the certificate can't be used.
+        """
+        # No access log: paths and queries hold challenges, codes and states (law 9).
+        config = uvicorn.Config(
+            self._app,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            lifespan="off",
+            ws="none",
+            timeout_graceful_shutdown=_GRACE,
+            h11_max_incomplete_event_size=_LONGEST_HEADERS,
+            **self._tls,
+        )
+        try:
+            config.load()
+        except OSError as error:  # ssl.SSLError is one
+            refused = self._problem("has a certificate that can't be used", _CERTIFICATE, error)
+            raise refused from error
+        listening = self._listen()
+        self._port = int(listening.getsockname()[1])
+        self._server = _Server(config)
+        self._serving = asyncio.create_task(self._server.serve(sockets=[listening]))
+        await self._server.listening.wait()
+
+    async def stop(self) -> None:
+        """Finish the requests under way, and stop listening."""
+        if self._server is not None and self._serving is not None:
+            self._server.should_exit = True
+            await self._serving
+
+    def _listen(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        listening = socket.socket(family, socket.SOCK_STREAM)
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((self._host, self._port))
+        except OSError as error:
+            listening.close()
+            refused = self._problem("can't be listened on", _PORT, error)
+            raise refused from error
+        return listening
+
+    def _problem(self, what: str, remedy: str, error: OSError) -> SettingsError:
+        why = error.strerror or type(error).__name__
+        problem = Problem(
+            key=self._setting,
+            problem=f"{self._host}:{self._port} {what} ({why})",
+            remedy=remedy,
+        )
+        source = "process settings"
+        return SettingsError(source, [problem])
