@@ -64,7 +64,7 @@ def quiet_libraries() -> None:
     Faust leaves aiokafka's effective level at DEBUG, and aiokafka then builds a record for every
     send: measured as a third of the throughput. So this is called again once Faust is set up.
     """
-    for name in ("aiokafka", "faust", "mode", "asyncio"):
+    for name in ("aiokafka", "faust", "mode", "asyncio", "uvicorn"):
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
