@@ -7,7 +7,7 @@ the prompt is a bypass, and never seeds a remembered browser.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 
@@ -16,11 +16,30 @@ from countersign.core.result import Assurance
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_MFA_REASONS = frozenset({"user_approved", "valid_passcode"})
-# Ways past the prompt that Duo's policies and administrators open. With one of these as the "factor",
-# nobody held a second factor in hand.
-_NO_FACTORS = frozenset({"bypass_code", "remembered_device", "trusted_network", "not_available"})
-FRAUD = "user_marked_fraud"
+# Duo's names of factors that a person has in hand. Its enumerations are open, and new members come
+# without notice: one that isn't listed here is a bypass until somebody has looked at it.
+FACTORS: Final = frozenset(
+    {
+        *("duo_push", "verified_duo_push", "phone_call"),
+        # Passcodes: of unsaid origin, from the app, from a text message, from a token.
+        *("passcode", "duo_mobile_passcode", "sms_passcode"),
+        *("hardware_token", "yubikey_code", "yubikey_passcode"),
+    }
+)
+# Duo spells a security key as "webauthn", "WebAuthn Credential", "webauthn_platform" and so on, with
+# the kind of key behind: the first word is the factor.
+_WEBAUTHN: Final = "webauthn"
+
+# The factors that are none, so that nobody adds them above: bypass_code (an administrator's),
+# remembered_device and trusted_network (nothing was asked for), not_available.
+
+# The person did something. The other reasons of a success are a policy's or an administrator's doing:
+# remembered_device, trusted_network, trusted_location, bypass_user, allowed_by_policy,
+# allow_unenrolled_user.
+REASONS: Final = frozenset({"user_approved", "valid_passcode"})
+
+_FRAUD_REASON: Final = "user_marked_fraud"
+_FRAUD: Final = "fraud"
 
 
 class DuoAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +57,7 @@ class DuoAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_duo_answer(token: Mapping[str, object]) -> DuoAnswer:
-    """Return what a verified token says.
+    """Return what a verified token says; any token has an answer, none raises.
 
     Args:
         token: the claims of Duo's `id_token`, its signature, audience, user and nonce verified. The SDK
@@ -46,20 +65,27 @@ def read_duo_answer(token: Mapping[str, object]) -> DuoAnswer:
     """
     result = _section(token, "auth_result")
     context = _section(token, "auth_context")
-    fraud = context.get("reason") == FRAUD
+    # Duo's older interfaces report a fraud as a result or status, so all of its places are looked at.
+    fraud = context.get("reason") == _FRAUD_REASON or _FRAUD in [
+        *(context.get("result"), result.get("result"), result.get("status"))
+    ]
     allowed = result.get("result") == "allow" and result.get("status") == "allow"
-    # A context that contradicts the result is no allow.
-    if not allowed or fraud or context.get("result", "success") not in {"success", None}:
+    # A context may be silent (Duo leaves fields out, or null); one that contradicts is no allow.
+    contradicted = context.get("result") not in [None, "success"]
+    if not allowed or fraud or contradicted:
         return DuoAnswer(allowed=False, fraud=fraud)
-    factor, reason = context.get("factor"), context.get("reason")
-    real = (
-        isinstance(factor, str)
-        and bool(factor)
-        and factor not in _NO_FACTORS
-        and isinstance(reason, str)
-        and reason in _MFA_REASONS
+    return DuoAnswer(
+        allowed=True,
+        assurance=Assurance.MFA if _second_factor(context) else Assurance.DUO_BYPASS,
     )
-    return DuoAnswer(allowed=True, assurance=Assurance.MFA if real else Assurance.DUO_BYPASS)
+
+
+def _second_factor(context: Mapping[str, object]) -> bool:
+    factor, reason = context.get("factor"), context.get("reason")
+    if not isinstance(factor, str) or not isinstance(reason, str):
+        return False
+    known = factor in FACTORS or factor.lower().replace("_", " ").split()[:1] == [_WEBAUTHN]
+    return known and reason in REASONS
 
 
 def _section(token: Mapping[str, object], name: str) -> Mapping[str, object]:

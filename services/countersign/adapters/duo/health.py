@@ -1,0 +1,114 @@
+"""Remembers for a moment whether Duo answers; law: only "out of reach" opens the breaker of an account.
+
+So an account whose Duo hangs costs one call at a time and soon none, and no other account notices.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Final
+
+from purgatory import AsyncCircuitBreakerFactory
+from purgatory.domain.model import OpenedState
+
+from countersign.core.errors import DuoError, DuoUnavailableError
+
+GOOD_FOR: Final = 5.0
+"""Seconds that a good answer is given again."""
+BAD_FOR: Final = 1.0
+"""Seconds that an error is raised again."""
+THRESHOLD: Final = 3
+"""So many times out of reach, one after the other, open the breaker."""
+OPEN_FOR: Final = 10.0
+"""Seconds that an open breaker lets no call through."""
+MAX_ACCOUNTS: Final = 1_000
+"""Accounts remembered; the one that was asked for least lately goes."""
+
+_BREAKER: Final = "duo"
+
+
+class Health:
+    """What is known of each account's Duo.
+
+    Args:
+        monotonic: seconds of a clock that never goes back, for what is remembered. The breaker has no
+            such argument: purgatory reads the time of day, so a clock that is set back keeps a breaker
+            open for longer.
+        open_for: seconds that an open breaker lets no call through.
+        max_accounts: so many accounts are remembered.
+    """
+
+    def __init__(
+        self,
+        *,
+        monotonic: Callable[[], float],
+        open_for: float = OPEN_FOR,
+        max_accounts: int = MAX_ACCOUNTS,
+    ) -> None:
+        self._monotonic = monotonic
+        self._open_for = open_for
+        self._max_accounts = max_accounts
+        self._accounts: OrderedDict[Hashable, _Account] = OrderedDict()
+
+    async def check(self, account: Hashable, call: Callable[[], Awaitable[None]]) -> None:
+        """Return if the account's Duo answers, as found a moment ago or by a call now.
+
+        Args:
+            account: names the account.
+            call: asks Duo. All who wait for one account share a call, and it goes on without any of them.
+
+        Raises:
+            DuoError: what the call raised.
+            DuoUnavailableError: likewise, or the breaker is open.
+        """
+        known = self._account(account)
+        if known.flight is None and self._monotonic() >= known.until:
+            known.flight = asyncio.create_task(self._ask(known, call))
+        # The task gives the error back and doesn't raise it: nobody may be left to wait for it.
+        error = await asyncio.shield(known.flight) if known.flight is not None else known.error
+        if error is not None:
+            # A new one for each: raising gives an error a traceback.
+            raise type(error)(*error.args)
+
+    def _account(self, name: Hashable) -> _Account:
+        known = self._accounts.get(name)
+        if known is None:
+            known = self._accounts[name] = _Account(self._open_for)
+            if len(self._accounts) > self._max_accounts:
+                self._accounts.popitem(last=False)
+        self._accounts.move_to_end(name)
+        return known
+
+    async def _ask(self, known: _Account, call: Callable[[], Awaitable[None]]) -> DuoError | None:
+        try:
+            async with await known.breakers.get_breaker(_BREAKER):
+                await call()
+        except OpenedState:
+            return DuoUnavailableError(
+                "Duo was out of reach several times, and is left alone a while"
+            )
+        except DuoError as error:
+            known.error, known.until = error, self._monotonic() + BAD_FOR
+            return error
+        else:
+            known.error, known.until = None, self._monotonic() + GOOD_FOR
+            return None
+        finally:
+            known.flight = None
+
+
+class _Account:
+    """What is known of one account: the last answer, until when it counts, and the call under way."""
+
+    def __init__(self, open_for: float) -> None:
+        # A factory of its own, so that the breaker goes when the account does.
+        self.breakers = AsyncCircuitBreakerFactory(
+            default_threshold=THRESHOLD,
+            default_ttl=open_for,
+            exclude=[(BaseException, lambda exc: not isinstance(exc, DuoUnavailableError))],
+        )
+        self.flight: asyncio.Task[DuoError | None] | None = None
+        self.error: DuoError | None = None
+        self.until = float("-inf")

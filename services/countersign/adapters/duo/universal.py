@@ -1,0 +1,189 @@
+"""`ports.Duo` with Duo's own SDK; law: a call ends by its deadline, in an answer or in our own error."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from time import monotonic as process_monotonic
+from typing import Final, TypeVar
+
+from countersign.adapters.duo.faults import carried_fault
+from countersign.adapters.duo.health import OPEN_FOR, Health
+from countersign.adapters.duo.hosts import AllowedHosts
+from countersign.adapters.duo.sdk import Client, client_class, pinned_authorities
+from countersign.adapters.duo.transport import Transport
+from countersign.adapters.sealing import Sealer
+from countersign.core.duo_answer import DuoAnswer, read_duo_answer
+from countersign.core.errors import (
+    DuoBusyError,
+    DuoError,
+    DuoRefusedError,
+    DuoUnavailableError,
+    SettingsError,
+)
+from countersign.core.tenant import DuoAccount
+
+THREADS: Final = 8
+"""Calls to Duo at the same time, of all tenants; one takes about 100 ms."""
+MAX_CLIENTS: Final = 1_000
+"""Tenants whose client is kept, its secret unsealed; the one used least lately goes."""
+
+_T = TypeVar("_T")
+
+
+class DuoUniversal:
+    """Duo for all tenants of this process; belongs to one event loop.
+
+    Args:
+        sealer: opens the accounts' secrets.
+        redirect_uri: where Duo sends browsers back to; at most 256 characters.
+        hosts: the API hosts that accounts may name, as `duo_hosts` in the settings.
+        ca_file: the authorities to trust; None for the ones that Duo's SDK pins.
+        timeout: how long a call may take in all.
+        threads: so many calls at the same time.
+        monotonic: seconds of a clock that never goes back, for what is remembered of health checks
+            and for how long a call waited for a thread.
+        open_for: seconds for which an account that was out of reach is left alone.
+    """
+
+    def __init__(  # noqa: PLR0913  # each is a setting, or an argument for tests
+        self,
+        sealer: Sealer,
+        *,
+        redirect_uri: str,
+        hosts: str,
+        ca_file: Path | None,
+        timeout: timedelta,
+        threads: int = THREADS,
+        monotonic: Callable[[], float] = process_monotonic,
+        open_for: float = OPEN_FOR,
+    ) -> None:
+        self._sealer = sealer
+        self._redirect_uri = redirect_uri
+        self._hosts = AllowedHosts(hosts)
+        self._ca_file = pinned_authorities() if ca_file is None else ca_file
+        self._timeout = timeout.total_seconds()
+        self._transport = Transport(timeout=self._timeout, connections=threads)
+        self._client_class = client_class(self._transport)
+        self._clients: OrderedDict[str, tuple[DuoAccount, Client]] = OrderedDict()
+        self._now = monotonic
+        self._health = Health(monotonic=monotonic, open_for=open_for)
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="duo")
+
+    async def check(self, tenant: str, account: DuoAccount) -> None:
+        """See `ports.Duo.check`; also busy where no thread was free to ask in time."""
+        client = self._client(tenant, account)
+
+        async def call() -> None:
+            await self._in_thread(client.health_check)
+
+        await self._health.check((tenant, account), call)
+
+    async def prompt_url(
+        self, tenant: str, account: DuoAccount, *, username: str, state: str, nonce: str
+    ) -> str:
+        """See `ports.Duo.prompt_url`; signs within 0.1 ms, and calls nobody."""
+        _need(username, nonce)
+        client = self._client(tenant, account)
+        return _given(_settled(lambda: client.create_auth_url(username, state, nonce)))
+
+    async def exchange(
+        self, tenant: str, account: DuoAccount, *, code: str, username: str, nonce: str
+    ) -> DuoAnswer:
+        """See `ports.Duo.exchange`; also busy where no thread was free in time, the code not used."""
+        _need(username, nonce)
+        client = self._client(tenant, account)
+        token = await self._in_thread(
+            lambda: client.exchange_authorization_code_for_2fa_result(code, username, nonce)
+        )
+        return read_duo_answer(token)
+
+    def close(self) -> None:
+        """Take no more calls, and close what is open; calls under way end by their own deadline."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._transport.close()
+
+    def _client(self, tenant: str, account: DuoAccount) -> Client:
+        if not self._hosts.allows(account.api_host):
+            msg = "The Duo account's host is not an allowed one"
+            raise DuoRefusedError(msg)
+        kept = self._clients.get(tenant)
+        if kept is None or kept[0] != account:
+            kept = self._clients[tenant] = (account, self._new_client(tenant, account))
+            if len(self._clients) > MAX_CLIENTS:
+                self._clients.popitem(last=False)
+        self._clients.move_to_end(tenant)
+        return kept[1]
+
+    def _new_client(self, tenant: str, account: DuoAccount) -> Client:
+        secret = _unsealed(self._sealer, tenant, account)
+        if secret is None:
+            msg = "The Duo account's secret can't be unsealed"
+            raise DuoRefusedError(msg)
+        return _given(
+            _settled(
+                lambda: self._client_class(
+                    account.client_id,
+                    secret,
+                    account.api_host,
+                    self._redirect_uri,
+                    duo_certs=str(self._ca_file),
+                )
+            )
+        )
+
+    async def _in_thread(self, work: Callable[[], _T]) -> _T:
+        """Do blocking work in the pool; the waiting ends at the deadline, whatever the thread does."""
+        submitted, began = self._now(), list[float]()
+
+        def job() -> _T | DuoError:
+            began.append(self._now())
+            return _settled(work)
+
+        running = self._threads.submit(job)
+        future = asyncio.wrap_future(running)
+        try:
+            done, _ = await asyncio.wait({future}, timeout=self._timeout)
+        finally:
+            running.cancel()
+        if done:
+            return _given(future.result())
+        if not began or began[0] > submitted + self._timeout / 2:
+            # It is not Duo that was slow, and anybody who opens enough prompts can bring that about:
+            # so it opens no failmode and no breaker.
+            msg = "All calls to Duo that may run at the same time are under way"
+            raise DuoBusyError(msg)
+        msg = "Duo hasn't answered in time"
+        raise DuoUnavailableError(msg)
+
+
+def _need(username: str, nonce: str) -> None:
+    # The SDK takes an empty nonce for none, and checks none.
+    if not username or not nonce:
+        msg = "A prompt needs a user name and a nonce"
+        raise DuoRefusedError(msg)
+
+
+def _unsealed(sealer: Sealer, tenant: str, account: DuoAccount) -> str | None:
+    try:
+        return sealer.unseal(account.client_secret, tenant=tenant, client_id=account.client_id)
+    except SettingsError:
+        return None
+
+
+def _settled(work: Callable[[], _T]) -> _T | DuoError:
+    try:
+        return work()
+    except Exception as exc:  # noqa: BLE001  # the SDK lets any exception out, with secrets in its text
+        return carried_fault(exc)
+
+
+def _given(found: _T | DuoError) -> _T:
+    """Return what was found; an error is raised here, where no other error would be its context."""
+    if isinstance(found, DuoError):
+        raise found
+    return found
