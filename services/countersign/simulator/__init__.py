@@ -1,1 +1,1 @@
-"""A stand-in for Duo: an honest Universal Prompt to develop, demonstrate and test with."""
+"""A stand-in for Duo, to develop, demonstrate and test with: Duo's protocol, honestly, and no second factor."""
