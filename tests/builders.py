@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from countersign.core.challenge import Challenge, Proof, State, claim, prove
+from countersign.core.challenge import Challenge, Proof, State, Visit, claim, prove
 from countersign.core.decision import decide
 from countersign.core.effect import NO_EFFECT, Effect
 from countersign.core.facts import NO_FACTS, Facts
@@ -331,11 +331,18 @@ def a_challenge(
         "client_id": login.event.client.client_id,
         "created_at": now,
         "deadline": now + lifetime,
+        "duo_username": login.subject,
+        "return_url": RETURN_URL,
         "settings_version": 1,
         "browser": PSEUDONYMS.browser(tenant, login.subject, browser) if browser else None,
         "traceparent": login.traceparent,
     }
     return Challenge(**{**fields, **changes})
+
+
+def a_visit(visit_id: str = "visit-1", *, at: datetime = NOW) -> Visit:
+    """Return a browser's visit; its hashes are of nothing."""
+    return Visit(id=visit_id, cookie=f"cookie of {visit_id}", at=at)
 
 
 def a_proven_challenge(
@@ -348,7 +355,8 @@ def a_proven_challenge(
 ) -> Challenge:
     """Return a challenge that Duo allowed and whose browser still has to come back with `code`."""
     pending = a_challenge(login, now=now, **changes)
-    proof = Proof(assurance=assurance, code_hash=PSEUDONYMS.code(pending.id, code))
+    code_hash = PSEUDONYMS.code(pending.id, code)
+    proof = Proof(assurance=assurance, code_hash=code_hash, visit=a_visit())
     proven = prove(claim(pending, "holder-1", now, timedelta(seconds=15)), "holder-1", proof, now)
     assert proven.state is State.PROVEN
     return proven

@@ -36,7 +36,7 @@ from countersign.settings import Settings, load_settings
 from countersign.wire.dead_letter import DeadLetter, read_dead_letter
 from countersign.wire.inbound import read_event
 from countersign.wire.results import OutboundRecord, Result, read_result
-from tests.builders import InboundRecord, a_tenant
+from tests.builders import InboundRecord, a_tenant, a_visit
 
 if TYPE_CHECKING:
     from countersign.local import Stack
@@ -190,7 +190,8 @@ class Bus:
         assert challenge is not None
         assert challenge.state is State.PENDING
         now = datetime.now(UTC)
-        proof = Proof(assurance=assurance, code_hash=self.pseudonyms.code(challenge_id, code))
+        code_hash = self.pseudonyms.code(challenge_id, code)
+        proof = Proof(assurance=assurance, code_hash=code_hash, visit=a_visit(at=now))
         claimed = claim(challenge, "holder", now, self.settings.drain_timeout)
         assert await self.store.settle([Change(challenge=claimed)]) == [True]
         proven = prove(claimed, "holder", proof, now)

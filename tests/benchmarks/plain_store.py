@@ -104,6 +104,8 @@ def _challenge(event: LoginAttempted, decision: Decision, challenge_id: str) -> 
         client_id=event.event.client.client_id,
         created_at=decision.decided_at,
         deadline=decision.challenge_expires_at,
+        duo_username=event.subject,
+        return_url=event.event.login.return_url or "",
         settings_version=decision.settings_version,
         browser=event.event.login.browser_id if decision.may_remember else None,
         traceparent=event.traceparent,

@@ -24,10 +24,11 @@ from countersign.settings import Settings
 from countersign.wire.inbound import read_event
 from tests.benchmarks.figures import StoreBytes
 from tests.benchmarks.load import SOURCE, TENANTS, Kind, User, make_login, make_user, utc_now
-from tests.builders import a_return_record
+from tests.builders import a_return_record, a_visit
 
 _AT_ONCE = 500
 _CODE = "the-right-code"
+_VISIT = a_visit()
 _T = TypeVar("_T")
 
 
@@ -117,7 +118,12 @@ class Writer:
         claimed = [claim(one, "holder", now, one.deadline - now) for one in challenges]
         await self._store.settle([Change(challenge=one) for one in claimed])
         proven = [
-            prove(one, "holder", Proof(Assurance.MFA, self._pseudonyms.code(one.id, _CODE)), now)
+            prove(
+                one,
+                "holder",
+                Proof(Assurance.MFA, self._pseudonyms.code(one.id, _CODE), _VISIT),
+                now,
+            )
             for one in claimed
         ]
         assert all(await self._store.settle([Change(challenge=one) for one in proven]))

@@ -30,6 +30,7 @@ from tests.builders import (
     a_login,
     a_proven_challenge,
     a_tenant,
+    a_visit,
     decided,
 )
 from tests.contract import schema_files as files
@@ -94,7 +95,7 @@ def _expired(challenge: Challenge, now: datetime) -> Challenge:
 def _returned(code: str, assurance: Assurance) -> Callable[[Challenge, datetime], Challenge]:
     def end(challenge: Challenge, now: datetime) -> Challenge:
         if assurance is Assurance.FAIL_OPEN:
-            proven = skip(challenge, PSEUDONYMS.code(challenge.id, CODE), now)
+            proven = skip(challenge, PSEUDONYMS.code(challenge.id, CODE), a_visit(at=now), now)
         else:
             proven = a_proven_challenge(assurance=assurance)
         return come_back(proven, PSEUDONYMS.code(proven.id, code), now)

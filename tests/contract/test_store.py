@@ -25,6 +25,7 @@ from tests.builders import (
     a_forget,
     a_login,
     a_tenant,
+    a_visit,
     decided,
 )
 
@@ -50,7 +51,8 @@ async def passed(store: Store, login: LoginAttempted, *, minutes: int = 0) -> bo
 
 async def settle_passed(store: Store, challenge: Challenge, *, minutes: int = 0) -> bool:
     """Take a pending challenge through Duo and back; say whether its last step was stored."""
-    proof = Proof(assurance=Assurance.MFA, code_hash=PSEUDONYMS.code(challenge.id, "code"))
+    code_hash = PSEUDONYMS.code(challenge.id, "code")
+    proof = Proof(assurance=Assurance.MFA, code_hash=code_hash, visit=a_visit())
     claimed = claim(challenge, "holder", NOW, timedelta(seconds=15))
     proven = prove(claimed, "holder", proof, NOW)
     back = come_back(proven, proof.code_hash, NOW + timedelta(minutes=1))

@@ -19,6 +19,7 @@ from countersign.core.tenant import MAX_IDLE, PushBudget
 from countersign.ports import Change, Recording
 from countersign.settings import load_settings
 from tests.builders import (
+    a_visit,
     ACME,
     ALICE,
     NOW,
@@ -93,7 +94,7 @@ class Place(NamedTuple):
         """Take a challenge through Duo and back, and have its browser remembered."""
         code_hash = self.keys.pseudonyms.code(pending.id, "code")
         claimed = claim(pending, "holder", NOW, timedelta(seconds=15))
-        proven = prove(claimed, "holder", Proof(assurance=Assurance.MFA, code_hash=code_hash), NOW)
+        proven = prove(claimed, "holder", Proof(Assurance.MFA, code_hash, a_visit()), NOW)
         limits = a_tenant().remember
         browser = remember.remembered(pending.id, limits, NOW)
         last = Change(

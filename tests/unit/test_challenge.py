@@ -8,6 +8,8 @@ from datetime import timedelta
 import pytest
 
 from countersign.core.challenge import (
+    MAX_VISITS,
+    PUBLICATION_GRACE,
     TERMINAL,
     TRANSITIONS,
     Challenge,
@@ -17,16 +19,19 @@ from countersign.core.challenge import (
     claim,
     come_back,
     deny,
+    due_at,
     earns_remembering,
     expire,
     fail,
+    give_up,
     next_state,
     prove,
     skip,
+    visit,
 )
 from countersign.core.errors import IllegalTransitionError
 from countersign.core.result import Assurance, Reason, ResultType, Verdict
-from tests.builders import NOW, PSEUDONYMS, a_challenge, a_proven_challenge
+from tests.builders import NOW, PSEUDONYMS, a_challenge, a_proven_challenge, a_visit
 
 TERM = timedelta(seconds=15)
 DEADLINE = NOW + timedelta(minutes=5)
@@ -40,24 +45,28 @@ def code_hash(challenge: Challenge, code: str = "the-right-code") -> str:
 
 def a_proof(assurance: Assurance = Assurance.MFA) -> Proof:
     """Return Duo's proof for the challenge of Alice's login."""
-    return Proof(assurance=assurance, code_hash=code_hash(a_challenge()))
+    return Proof(assurance=assurance, code_hash=code_hash(a_challenge()), visit=a_visit())
 
 
 S, G = State, Signal
 WAYS: dict[State, dict[Signal, State]] = {
     S.PENDING: {
+        G.VISITED: S.PENDING,
         G.CLAIMED: S.EXCHANGING,
         G.DUO_SKIPPED: S.PROVEN,
         G.DUO_DENIED: S.DENIED,
         G.DUO_FAILED: S.FAILED,
+        G.DUO_UNREACHABLE: S.FAILED,
         G.RETURNED_WRONG: S.DENIED,
         G.OVERDUE: S.EXPIRED,
     },
     S.EXCHANGING: {
+        G.VISITED: S.PENDING,
         G.CLAIMED: S.EXCHANGING,
         G.DUO_ALLOWED: S.PROVEN,
         G.DUO_DENIED: S.DENIED,
         G.DUO_FAILED: S.FAILED,
+        G.DUO_UNREACHABLE: S.FAILED,
         G.RETURNED_WRONG: S.DENIED,
         G.OVERDUE: S.EXPIRED,
     },
@@ -123,12 +132,16 @@ def test_the_way_through_duo_and_back_passes() -> None:
     assert passed.outcome.trace == ("challenge-proven", "returned")
 
 
+def _visited() -> Challenge:
+    return visit(a_challenge(), a_visit(), NOW)
+
+
 def _claimed() -> Challenge:
     return claim(a_challenge(), "holder", NOW, TERM)
 
 
 def _skipped() -> Challenge:
-    return skip(a_challenge(), code_hash(a_challenge()), NOW)
+    return skip(a_challenge(), code_hash(a_challenge()), a_visit(), NOW)
 
 
 @pytest.mark.parametrize(
@@ -144,6 +157,24 @@ def _skipped() -> Challenge:
             lambda: fail(_claimed(), "holder", NOW),
             ResultType.CHALLENGE_FAILED,
             Reason.DUO_FAILED,
+            Assurance.NONE,
+        ),
+        (
+            lambda: fail(a_challenge(), None, NOW),
+            ResultType.CHALLENGE_FAILED,
+            Reason.DUO_FAILED,
+            Assurance.NONE,
+        ),
+        (
+            lambda: give_up(a_challenge(), None, NOW),
+            ResultType.CHALLENGE_FAILED,
+            Reason.DUO_UNAVAILABLE,
+            Assurance.NONE,
+        ),
+        (
+            lambda: give_up(_claimed(), "holder", NOW),
+            ResultType.CHALLENGE_FAILED,
+            Reason.DUO_UNAVAILABLE,
             Assurance.NONE,
         ),
         (
@@ -196,9 +227,10 @@ def test_a_running_lease_keeps_others_out_and_a_lapsed_one_does_not() -> None:
     with pytest.raises(IllegalTransitionError):
         claim(first, "other", NOW + TERM - timedelta(milliseconds=1), TERM)
     second = claim(first, "other", NOW + TERM, TERM)
-    for act in (deny, fail):
-        with pytest.raises(IllegalTransitionError):
-            act(second, "holder", NOW + TERM)
+    for act in (deny, fail, give_up):
+        for holder in ("holder", None):
+            with pytest.raises(IllegalTransitionError):
+                act(second, holder, NOW + TERM)
     with pytest.raises(IllegalTransitionError):
         prove(second, "holder", a_proof(), NOW + TERM)
     assert prove(second, "other", a_proof(), NOW + TERM).state is S.PROVEN
@@ -206,7 +238,7 @@ def test_a_running_lease_keeps_others_out_and_a_lapsed_one_does_not() -> None:
 
 def test_without_a_lease_nobody_speaks_for_duo() -> None:
     """A challenge that nobody claimed takes no word of Duo's."""
-    for act in (deny, fail):
+    for act in (deny, fail, give_up):
         with pytest.raises(IllegalTransitionError):
             act(a_challenge(), "holder", NOW)
     with pytest.raises(IllegalTransitionError):
@@ -222,11 +254,44 @@ def test_what_is_no_proof_by_duo_proves_nothing(assurance: Assurance) -> None:
 
 
 @pytest.mark.law(8)
-def test_a_fail_open_comes_only_before_a_claim() -> None:
-    """Law 8: once Duo's answer is being exchanged, being unable to reach Duo opens nothing."""
-    for challenge in (_claimed(), a_proven_challenge(), _skipped()):
+def test_a_fail_open_comes_only_before_a_prompt() -> None:
+    """Law 8: once a prompt was opened, being unable to reach Duo opens nothing."""
+    for challenge in (_visited(), _claimed(), a_proven_challenge(), _skipped()):
         with pytest.raises(IllegalTransitionError):
-            skip(challenge, code_hash(challenge), NOW)
+            skip(challenge, code_hash(challenge), a_visit(), NOW)
+
+
+def test_an_outage_leaves_an_open_prompt_alone() -> None:
+    """While a prompt may still be answered, being unable to open another one ends nothing."""
+    with pytest.raises(IllegalTransitionError):
+        give_up(_visited(), None, NOW)
+
+
+def test_each_visit_has_a_prompt_of_its_own() -> None:
+    """Two tabs have a visit each, and either may come back; only the latest are kept."""
+    challenge = a_challenge()
+    for number in range(MAX_VISITS + 1):
+        challenge = visit(challenge, a_visit(f"visit-{number}"), NOW)
+    assert challenge.state is S.PENDING
+    assert [one.id for one in challenge.visits] == [f"visit-{n}" for n in range(1, MAX_VISITS + 1)]
+
+
+@pytest.mark.law(5)
+def test_a_visit_waits_for_a_running_exchange_and_revives_a_crashed_one() -> None:
+    """Law 5: a visit leaves a running lease alone; once it lapsed, who held it has lost it."""
+    claimed = claim(_visited(), "holder", NOW, TERM)
+    with pytest.raises(IllegalTransitionError):
+        visit(claimed, a_visit("visit-2"), NOW)
+    revived = visit(claimed, a_visit("visit-2"), NOW + TERM)
+    assert (revived.state, revived.lease) == (S.PENDING, None)
+    with pytest.raises(IllegalTransitionError):
+        prove(revived, "holder", a_proof(), NOW + TERM)
+
+
+def test_an_outcome_is_due_soon_and_a_challenge_at_its_deadline() -> None:
+    """A sweeper looks after a challenge at its deadline, and after an outcome once it should be out."""
+    assert due_at(a_challenge()) == DEADLINE
+    assert due_at(deny(_claimed(), "holder", NOW)) == NOW + PUBLICATION_GRACE
 
 
 @pytest.mark.law(6)
@@ -255,7 +320,7 @@ def test_after_the_deadline_everything_expires() -> None:
         claim(claimed, "holder", DEADLINE, TERM),
         claim(proven, "holder", DEADLINE, TERM),
         prove(claimed, "holder", a_proof(), DEADLINE),
-        skip(pending, code_hash(pending), DEADLINE),
+        skip(pending, code_hash(pending), a_visit(), DEADLINE),
         come_back(proven, code_hash(proven), DEADLINE),
         come_back(pending, code_hash(pending), DEADLINE),
         expire(proven, DEADLINE),

@@ -17,7 +17,7 @@ from countersign.core import challenge as moves
 from countersign.core.challenge import TERMINAL, Challenge, Proof, State, earns_remembering
 from countersign.core.errors import IllegalTransitionError
 from countersign.core.result import Assurance, Outcome, Verdict
-from tests.builders import NOW, PSEUDONYMS, a_challenge
+from tests.builders import NOW, PSEUDONYMS, a_challenge, a_visit
 
 TERM = timedelta(seconds=15)
 ACTORS = ("callback-1", "callback-2", "sweeper")
@@ -39,6 +39,7 @@ class Races(RuleBasedStateMachine):
         self.duo_said: Assurance | None = None
         self.code: str | None = None
         self.leases: list[str] = []
+        self.prompted = False
 
     def move(self, actor: str, step: Callable[[Challenge], Challenge]) -> Challenge | None:
         """Compute the next value from the actor's copy, and store it if that copy still stands."""
@@ -64,6 +65,23 @@ class Races(RuleBasedStateMachine):
         """Time passes; clocks of machines differ, so it may also go back."""
         self.now += timedelta(seconds=seconds)
 
+    @rule(actor=actors)
+    def visit(self, actor: str) -> None:
+        """A browser is sent to a prompt."""
+        before = self.stored
+        moved = self.move(actor, lambda c: moves.visit(c, a_visit(), self.now))
+        if moved is not None and moved.state is State.PENDING:
+            assert before.lease is None or self.now >= before.lease.until
+            self.prompted = True
+
+    @rule(actor=actors, holder=st.none() | holders)
+    def give_up(self, actor: str, holder: str | None) -> None:
+        """Duo is out of reach, and the failmode is closed."""
+        if moved := self.move(actor, lambda c: moves.give_up(c, holder, self.now)):
+            assert moved.state is State.FAILED
+            assert holder is None or self.leases[-1] == holder
+            assert holder is not None or not self.prompted
+
     @rule(actor=actors, holder=holders)
     def claim(self, actor: str, holder: str) -> None:
         """A callback takes the lease."""
@@ -76,7 +94,8 @@ class Races(RuleBasedStateMachine):
     @rule(actor=actors, holder=holders, code=codes, by=st.sampled_from((*Assurance, Assurance.MFA)))
     def prove(self, actor: str, holder: str, code: str, by: Assurance) -> None:
         """A callback brings Duo's allow."""
-        proof = Proof(assurance=by, code_hash=PSEUDONYMS.code(self.stored.id, code))
+        code_hash = PSEUDONYMS.code(self.stored.id, code)
+        proof = Proof(assurance=by, code_hash=code_hash, visit=a_visit())
         moved = self.move(actor, lambda c: moves.prove(c, holder, proof, self.now))
         if moved is not None and moved.state is State.PROVEN:
             assert by in {Assurance.MFA, Assurance.DUO_BYPASS}
@@ -87,9 +106,10 @@ class Races(RuleBasedStateMachine):
     def skip(self, actor: str, code: str) -> None:
         """Duo is out of reach, and the failmode is open."""
         code_hash = PSEUDONYMS.code(self.stored.id, code)
-        moved = self.move(actor, lambda c: moves.skip(c, code_hash, self.now))
+        moved = self.move(actor, lambda c: moves.skip(c, code_hash, a_visit(), self.now))
         if moved is not None and moved.state is State.PROVEN:
             assert self.duo_said is None
+            assert not self.prompted
             self.duo_said, self.code = Assurance.FAIL_OPEN, code
 
     @rule(actor=actors, holder=holders)

@@ -34,11 +34,15 @@ class State(StrEnum):
 class Signal(StrEnum):
     """What can happen to a challenge."""
 
+    VISITED = "visited"
+    """A browser is sent to a prompt of its own."""
     CLAIMED = "claimed"
     """A callback takes the lease to exchange Duo's code."""
     DUO_ALLOWED = "duo_allowed"
     DUO_DENIED = "duo_denied"
     DUO_FAILED = "duo_failed"
+    DUO_UNREACHABLE = "duo_unreachable"
+    """Duo is out of reach, and that is the end: the failmode is closed, or it went away on the way."""
     DUO_SKIPPED = "duo_skipped"
     """Duo is out of reach before a prompt was opened, and the tenant's failmode is open."""
     RETURNED = "returned"
@@ -50,17 +54,21 @@ class Signal(StrEnum):
 
 
 TRANSITIONS: dict[tuple[State, Signal], State] = {
+    (State.PENDING, Signal.VISITED): State.PENDING,
     (State.PENDING, Signal.CLAIMED): State.EXCHANGING,
     (State.PENDING, Signal.DUO_SKIPPED): State.PROVEN,
     (State.PENDING, Signal.DUO_DENIED): State.DENIED,
     (State.PENDING, Signal.DUO_FAILED): State.FAILED,
+    (State.PENDING, Signal.DUO_UNREACHABLE): State.FAILED,
     (State.PENDING, Signal.RETURNED_WRONG): State.DENIED,
     (State.PENDING, Signal.OVERDUE): State.EXPIRED,
-    # A lease that ran out can be taken again: the first exchange crashed.
+    # A lease that ran out: the exchange crashed. Its callback may come again, or the browser start anew.
+    (State.EXCHANGING, Signal.VISITED): State.PENDING,
     (State.EXCHANGING, Signal.CLAIMED): State.EXCHANGING,
     (State.EXCHANGING, Signal.DUO_ALLOWED): State.PROVEN,
     (State.EXCHANGING, Signal.DUO_DENIED): State.DENIED,
     (State.EXCHANGING, Signal.DUO_FAILED): State.FAILED,
+    (State.EXCHANGING, Signal.DUO_UNREACHABLE): State.FAILED,
     (State.EXCHANGING, Signal.RETURNED_WRONG): State.DENIED,
     (State.EXCHANGING, Signal.OVERDUE): State.EXPIRED,
     (State.PROVEN, Signal.RETURNED): State.PASSED,
@@ -70,16 +78,37 @@ TRANSITIONS: dict[tuple[State, Signal], State] = {
 }
 """What is not in the table does not happen. No state with an outcome has a way out."""
 
+MAX_VISITS = 20
+"""How many visits of a challenge are kept; of more, the earliest can't come back any more."""
+
+PUBLICATION_GRACE = timedelta(seconds=10)
+"""How long an outcome may take to the bus before a sweeper takes care of it: whoever found it crashed."""
+
 TERMINAL = frozenset({State.PASSED, State.FAILED_OPEN, State.DENIED, State.EXPIRED, State.FAILED})
 
 _OUTCOMES: dict[Signal, tuple[ResultType, Reason]] = {
     Signal.DUO_DENIED: (ResultType.CHALLENGE_DENIED, Reason.DUO_DENIED),
     Signal.DUO_FAILED: (ResultType.CHALLENGE_FAILED, Reason.DUO_FAILED),
+    Signal.DUO_UNREACHABLE: (ResultType.CHALLENGE_FAILED, Reason.DUO_UNAVAILABLE),
     Signal.RETURNED: (ResultType.CHALLENGE_PASSED, Reason.DUO_ALLOWED),
     Signal.RETURNED_UNPROVEN: (ResultType.CHALLENGE_FAILED_OPEN, Reason.DUO_UNAVAILABLE),
     Signal.RETURNED_WRONG: (ResultType.CHALLENGE_DENIED, Reason.WRONG_RETURN_CODE),
     Signal.OVERDUE: (ResultType.CHALLENGE_EXPIRED, Reason.NOT_BACK_IN_TIME),
 }
+
+
+class Visit(msgspec.Struct, frozen=True):
+    """A browser on its way through a challenge, and the cookie that it is known by again.
+
+    Attributes:
+        id: the keyed hash of the `state` that Duo gives back.
+        cookie: the keyed hash of the cookie's value.
+        at: when the browser came.
+    """
+
+    id: str
+    cookie: str
+    at: datetime
 
 
 class Lease(msgspec.Struct, frozen=True):
@@ -100,10 +129,12 @@ class Proof(msgspec.Struct, frozen=True):
     Attributes:
         assurance: `mfa`, `duo_bypass` or `fail_open`.
         code_hash: the keyed hash of the one-time return code.
+        visit: whose browser gets the code.
     """
 
     assurance: Assurance
     code_hash: str
+    visit: Visit
 
 
 class Challenge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -116,10 +147,13 @@ class Challenge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         client_id: the relying party.
         created_at: when it was decided.
         deadline: when it expires.
+        duo_username: the user's name at Duo, exactly as it is sent.
+        return_url: where the browser goes afterwards; the tenant's settings allowed it.
         settings_version: the version of the settings that decided it.
         browser: keyed hash of the browser to remember on `passed`; None = don't.
         traceparent: W3C trace context of the login event.
         state: where it stands.
+        visits: the browsers that were sent to a prompt, each with a prompt of its own.
         lease: who is exchanging, in `exchanging`.
         proof: what Duo said, from `proven` on.
         outcome: how it ended, in a terminal state.
@@ -132,14 +166,30 @@ class Challenge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     client_id: str
     created_at: datetime
     deadline: datetime
+    duo_username: str
+    return_url: str
     settings_version: int
     browser: str | None = None
     traceparent: str | None = None
     state: State = State.PENDING
+    visits: tuple[Visit, ...] = ()
     lease: Lease | None = None
     proof: Proof | None = None
     outcome: Outcome | None = None
     revision: int = 0
+
+
+def visit(challenge: Challenge, visit: Visit, now: datetime) -> Challenge:
+    """Send a browser to a prompt of its own.
+
+    Raises:
+        IllegalTransitionError: an exchange is under way, or the state takes no visit.
+    """
+    if now >= challenge.deadline:
+        return expire(challenge, now)
+    _leave_alone(challenge, now)
+    visits = (*challenge.visits, visit)[-MAX_VISITS:]
+    return msgspec.structs.replace(_moved(challenge, Signal.VISITED), visits=visits, lease=None)
 
 
 def claim(challenge: Challenge, holder: str, now: datetime, term: timedelta) -> Challenge:
@@ -150,10 +200,7 @@ def claim(challenge: Challenge, holder: str, now: datetime, term: timedelta) -> 
     """
     if now >= challenge.deadline:
         return expire(challenge, now)
-    lease = challenge.lease
-    if challenge.state is State.EXCHANGING and lease is not None and now < lease.until:
-        message = "another callback is exchanging the code"
-        raise IllegalTransitionError(message)
+    _leave_alone(challenge, now)
     moved = _moved(challenge, Signal.CLAIMED)
     return msgspec.structs.replace(moved, lease=Lease(holder=holder, until=now + term))
 
@@ -173,20 +220,26 @@ def prove(challenge: Challenge, holder: str, proof: Proof, now: datetime) -> Cha
     return msgspec.structs.replace(_moved(challenge, Signal.DUO_ALLOWED), proof=proof, lease=None)
 
 
-def skip(challenge: Challenge, code_hash: str, now: datetime) -> Challenge:
+def skip(challenge: Challenge, code_hash: str, visit: Visit, now: datetime) -> Challenge:
     """Record that Duo is out of reach and the failmode is open; the browser has to come back.
 
     Raises:
         IllegalTransitionError: a prompt was opened already, or the state takes no skip.
     """
+    _unprompted(challenge)
     if now >= challenge.deadline:
         return expire(challenge, now)
-    proof = Proof(assurance=Assurance.FAIL_OPEN, code_hash=code_hash)
+    proof = Proof(assurance=Assurance.FAIL_OPEN, code_hash=code_hash, visit=visit)
     return msgspec.structs.replace(_moved(challenge, Signal.DUO_SKIPPED), proof=proof)
 
 
-def deny(challenge: Challenge, holder: str, now: datetime) -> Challenge:
+def deny(challenge: Challenge, holder: str | None, now: datetime) -> Challenge:
     """Record that Duo denied.
+
+    Args:
+        challenge: as it stands.
+        holder: who exchanges the code; None: nobody does, Duo said so in place of a code.
+        now: the instant.
 
     Raises:
         IllegalTransitionError: the lease is another's by now, or the challenge has ended.
@@ -195,14 +248,27 @@ def deny(challenge: Challenge, holder: str, now: datetime) -> Challenge:
     return _ended(challenge, Signal.DUO_DENIED, now)
 
 
-def fail(challenge: Challenge, holder: str, now: datetime) -> Challenge:
-    """Record that Duo, or its configuration, failed.
+def fail(challenge: Challenge, holder: str | None, now: datetime) -> Challenge:
+    """Record that Duo, or its configuration, failed; see `deny` for the arguments.
 
     Raises:
         IllegalTransitionError: the lease is another's by now, or the challenge has ended.
     """
     _hold(challenge, holder)
     return _ended(challenge, Signal.DUO_FAILED, now)
+
+
+def give_up(challenge: Challenge, holder: str | None, now: datetime) -> Challenge:
+    """Record that Duo is out of reach, and nothing else is allowed; see `deny` for the arguments.
+
+    Raises:
+        IllegalTransitionError: the lease is another's by now, a prompt is open that may still be
+            answered, or the challenge has ended.
+    """
+    _hold(challenge, holder)
+    if holder is None:
+        _unprompted(challenge)
+    return _ended(challenge, Signal.DUO_UNREACHABLE, now)
 
 
 def expire(challenge: Challenge, now: datetime) -> Challenge:
@@ -266,10 +332,32 @@ def next_state(state: State, signal: Signal) -> State:
         raise IllegalTransitionError(message) from None
 
 
-def _hold(challenge: Challenge, holder: str) -> None:
+def due_at(challenge: Challenge) -> datetime:
+    """Return when a sweeper has to look after the challenge, unless its outcome is on the bus."""
+    if challenge.outcome is None:
+        return challenge.deadline
+    return challenge.outcome.decided_at + PUBLICATION_GRACE
+
+
+def _hold(challenge: Challenge, holder: str | None) -> None:
     lease = challenge.lease
-    if lease is None or not hmac.compare_digest(lease.holder, holder):
+    if holder is None and lease is None:
+        return
+    if holder is None or lease is None or not hmac.compare_digest(lease.holder, holder):
         message = "the lease is another's"
+        raise IllegalTransitionError(message)
+
+
+def _leave_alone(challenge: Challenge, now: datetime) -> None:
+    lease = challenge.lease
+    if challenge.state is State.EXCHANGING and lease is not None and now < lease.until:
+        message = "another callback is exchanging the code"
+        raise IllegalTransitionError(message)
+
+
+def _unprompted(challenge: Challenge) -> None:
+    if challenge.visits:
+        message = "a prompt was opened already"
         raise IllegalTransitionError(message)
 
 

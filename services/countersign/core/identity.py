@@ -118,14 +118,21 @@ class Pseudonyms:
         # A keyed state is made once a kind and copied for each value: that costs half of a new one.
         # The latest hashes are kept, since one event asks for each of its own several times.
         keep = lru_cache(maxsize=_REMEMBERED_HASHES)
-        event, user, browser, code = (
+        event, user, browser, code, state, cookie, nonce, returned = (
             hashlib.blake2b(key=key, digest_size=16, person=kind)
-            for kind in (b"event", b"user", b"browser", b"code")
+            for kind in (
+                *(b"event", b"user", b"browser", b"code"),
+                *(b"state", b"cookie", b"nonce", b"return"),
+            )
         )
         self._event = keep(partial(_hash, event))
         self._user = keep(partial(_hash, user))
         self._browser = keep(partial(_hash, browser))
         self._code = partial(_hash, code)
+        self._state = partial(_hash, state)
+        self._cookie = partial(_hash, cookie)
+        self._nonce = partial(_hash, nonce)
+        self._returned = partial(_hash, returned)
 
     def event(self, identity: EventIdentity) -> str:
         """Return what stands for a login event in a key."""
@@ -149,6 +156,26 @@ class Pseudonyms:
     def code(self, challenge_id: str, code: str) -> str:
         """Return what is kept of a one-time return code, bound to its challenge (law 9)."""
         return self._code(challenge_id, code)
+
+    def state(self, challenge_id: str, state: str) -> str:
+        """Return what is kept of a visit's `state`; it names the visit."""
+        return self._state(challenge_id, state)
+
+    def cookie(self, challenge_id: str, cookie: str) -> str:
+        """Return what is kept of a visit's cookie."""
+        return self._cookie(challenge_id, cookie)
+
+    def nonce(self, challenge_id: str, state: str) -> str:
+        """Return a visit's nonce: nobody can tell it from the state, and it needs no keeping."""
+        return self._nonce(challenge_id, state)
+
+    def return_code(self, challenge_id: str, cookie: str) -> str:
+        """Return the one-time return code of a visit.
+
+        Whoever holds the visit's cookie gets the same one again, so an answer that was lost on the way to
+        the browser can be given again although only the code's hash is kept (law 9).
+        """
+        return self._returned(challenge_id, cookie)
 
 
 def challenge_bucket(challenge_id: str) -> int:

@@ -16,6 +16,7 @@ import msgspec
 from countersign.core import remember
 from countersign.core.challenge import Challenge, come_back, earns_remembering
 from countersign.core.decision import decide
+from countersign.core.duo_username import duo_username
 from countersign.core.effect import NO_EFFECT
 from countersign.core.errors import Defect, InvalidEventError
 from countersign.core.identity import Pseudonyms, bucket_of
@@ -165,7 +166,7 @@ class Judge:
             return Recording(
                 event=event,
                 decision=decision,
-                challenge=self._challenge(event, decision),
+                challenge=self._challenge(event, tenant, decision),
                 budget=tenant.push_budget,
             )
         browser = standing.facts.remembered
@@ -175,11 +176,16 @@ class Judge:
             return Recording(event=event, decision=decision, renewed=renewed, renewed_until=until)
         return Recording(event=event, decision=decision)
 
-    def _challenge(self, event: LoginAttempted, decision: Decision) -> Challenge:
+    def _challenge(
+        self, event: LoginAttempted, settings: TenantSettings, decision: Decision
+    ) -> Challenge:
         assert decision.challenge is not None  # noqa: S101  # the caller has looked
         assert decision.challenge_expires_at is not None  # noqa: S101  # it comes with the challenge
         browser = event.event.login.browser_id if decision.may_remember else None
         tenant = event.identity.tenant
+        name = duo_username(event.event.user, settings.mfa.duo_username)
+        assert name is not None  # noqa: S101  # without one there is no challenge
+        assert event.event.login.return_url is not None  # noqa: S101  # likewise
         return Challenge(
             id=decision.challenge.id,
             identity=event.identity,
@@ -188,6 +194,8 @@ class Judge:
             created_at=decision.decided_at,
             deadline=decision.challenge_expires_at,
             settings_version=decision.settings_version,
+            duo_username=name,
+            return_url=event.event.login.return_url,
             browser=self._pseudonyms.browser(tenant, event.subject, browser) if browser else None,
             traceparent=event.traceparent,
         )

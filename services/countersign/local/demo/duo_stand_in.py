@@ -9,7 +9,7 @@ from __future__ import annotations
 import secrets
 from datetime import UTC, datetime, timedelta
 
-from countersign.core.challenge import Proof, claim, prove
+from countersign.core.challenge import Proof, Visit, claim, prove
 from countersign.core.identity import Pseudonyms
 from countersign.core.result import Assurance
 from countersign.ports import Change, Store
@@ -37,6 +37,8 @@ async def approve(store: Store, pseudonyms: Pseudonyms, challenge_url: str) -> s
     holder, code = secrets.token_urlsafe(16), secrets.token_urlsafe(32)
     claimed = claim(challenge, holder, now, _LEASE)
     await store.settle([Change(challenge=claimed)])
-    proof = Proof(assurance=Assurance.MFA, code_hash=pseudonyms.code(challenge_id, code))
+    visit = Visit(id="", cookie="", at=now)
+    code_hash = pseudonyms.code(challenge_id, code)
+    proof = Proof(assurance=Assurance.MFA, code_hash=code_hash, visit=visit)
     await store.settle([Change(challenge=prove(claimed, holder, proof, now))])
     return code
