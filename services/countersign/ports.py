@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from enum import StrEnum
 from typing import Protocol
 
 import msgspec
@@ -68,6 +69,16 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
     remember_until: datetime | None = None
 
 
+class Visited(StrEnum):
+    """What became of a visit."""
+
+    STORED = "stored"
+    LATE = "late"
+    """The challenge's value that it started from no longer stands; read it again."""
+    SPENT = "spent"
+    """The user's push budget has no room for one more prompt."""
+
+
 class Store(Protocol):
     """What is remembered between events. Every method raises `StoreUnavailableError`.
 
@@ -89,8 +100,24 @@ class Store(Protocol):
         """Return the challenges as they stand."""
         ...
 
+    async def visit(self, challenge: Challenge, budget: PushBudget) -> Visited:
+        """Store a challenge's next value with the visit that made it, and charge the visit's prompt.
+
+        The value before it has to be one that was read, or whose storing was confirmed.
+        """
+        ...
+
     async def settle(self, changes: Sequence[Change]) -> list[bool]:
         """Store each change whose predecessor still stands, and say which were stored."""
+        ...
+
+    async def overdue(self, now: datetime, most: int) -> list[str]:
+        """Return ids of challenges that a sweeper has to look after: `core.challenge.due_at` has passed.
+
+        Args:
+            now: the instant.
+            most: how many at most from each bucket; the earliest.
+        """
         ...
 
     async def published(self, ids: Sequence[str]) -> None:

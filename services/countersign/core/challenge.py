@@ -332,6 +332,15 @@ def next_state(state: State, signal: Signal) -> State:
         raise IllegalTransitionError(message) from None
 
 
+def prompt_name(challenge: Challenge) -> str:
+    """Return what the push budget knows the latest visit's prompt by.
+
+    The first prompt was charged when the challenge was opened, under the challenge's own name.
+    """
+    latest = challenge.visits[-1]
+    return challenge.id if len(challenge.visits) == 1 else f"{challenge.id}.{latest.id}"
+
+
 def due_at(challenge: Challenge) -> datetime:
     """Return when a sweeper has to look after the challenge, unless its outcome is on the bus."""
     if challenge.outcome is None:

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from datetime import datetime
 
 import msgspec
 
-from countersign.core.challenge import Challenge
+from countersign.core.challenge import Challenge, due_at, prompt_name
 from countersign.core.decision import denied_for_budget
 from countersign.core.facts import Facts
-from countersign.core.identity import EventIdentity, Pseudonyms
+from countersign.core.identity import EventIdentity, Pseudonyms, challenge_bucket
 from countersign.core.login import BrowsersForget, LoginAttempted
 from countersign.core.remember import MAX_BROWSERS, RememberedBrowser
 from countersign.core.result import Decision
-from countersign.ports import Change, Recording, Standing
+from countersign.core.tenant import PushBudget
+from countersign.ports import Change, Recording, Standing, Visited
 
 _User = tuple[str, str]
 
@@ -68,15 +70,10 @@ class MemoryStore:
         if standing := self._decided.get((user, event.identity)):
             return standing
         if recording.challenge is not None and recording.budget is not None:
-            prompts = self._prompts.setdefault(user, {})
-            opened = decision.decided_at - recording.budget.window
-            for name in [name for name, at in prompts.items() if at <= opened]:
-                del prompts[name]
             challenge = recording.challenge
-            if len(prompts) >= recording.budget.prompts and challenge.id not in prompts:
+            if not self._charged(user, challenge.id, decision.decided_at, recording.budget):
                 decision = denied_for_budget(decision)
             else:
-                prompts.setdefault(challenge.id, decision.decided_at)
                 kept = _Kept(challenge, self._marks.get(user))
                 self._challenges.setdefault(challenge.id, kept)
                 self.unpublished.add(challenge.id)
@@ -92,6 +89,38 @@ class MemoryStore:
         """See `ports.Store.challenges`."""
         kept = (self._challenges.get(i) for i in ids)
         return [one.challenge if one else None for one in kept]
+
+    async def visit(self, challenge: Challenge, budget: PushBudget) -> Visited:
+        """See `ports.Store.visit`."""
+        kept = self._challenges.get(challenge.id)
+        if kept is None or kept.challenge.revision != challenge.revision - 1:
+            return Visited.LATE
+        user = (challenge.identity.tenant, challenge.subject)
+        now = challenge.visits[-1].at
+        if not self._charged(user, prompt_name(challenge), now, budget):
+            return Visited.SPENT
+        kept.challenge = challenge
+        return Visited.STORED
+
+    def _charged(self, user: _User, name: str, now: datetime, budget: PushBudget) -> bool:
+        prompts = self._prompts.setdefault(user, {})
+        if name in prompts:
+            return True
+        for old in [old for old, at in prompts.items() if at <= now - budget.window]:
+            del prompts[old]
+        if len(prompts) >= budget.prompts:
+            return False
+        prompts[name] = now
+        return True
+
+    async def overdue(self, now: datetime, most: int) -> list[str]:
+        """See `ports.Store.overdue`."""
+        due = defaultdict[int, list[tuple[datetime, str]]](list)
+        for challenge_id in self.unpublished:
+            at = due_at(self._challenges[challenge_id].challenge)
+            if at <= now:
+                due[challenge_bucket(challenge_id)].append((at, challenge_id))
+        return [name for bucket in due.values() for _, name in sorted(bucket)[:most]]
 
     async def settle(self, changes: Sequence[Change]) -> list[bool]:
         """See `ports.Store.settle`."""

@@ -72,12 +72,21 @@ class Script:
     Args:
         client: the connection.
         name: the file's name, without its ending.
+        shared: the shared files whose functions it calls, by their names.
         answers: how many values it returns for an item.
     """
 
-    def __init__(self, client: Redis | RedisCluster, name: str, *, answers: int = 1) -> None:
-        path = resources.files(__package__) / "lua" / f"{name}.lua"
-        self._text = path.read_text(encoding="utf-8")
+    def __init__(
+        self,
+        client: Redis | RedisCluster,
+        name: str,
+        *,
+        shared: Sequence[str] = (),
+        answers: int = 1,
+    ) -> None:
+        folder = resources.files(__package__) / "lua"
+        paths = [*(folder / "shared" / f"{each}.lua" for each in shared), folder / f"{name}.lua"]
+        self._text = "\n".join(path.read_text(encoding="utf-8") for path in paths)
         # Redis names a script by its SHA-1; nothing rests on the hash's strength.
         self._sha = hashlib.sha1(self._text.encode(), usedforsecurity=False).hexdigest()
         self._client = client

@@ -14,16 +14,16 @@ from redis.asyncio.cluster import RedisCluster
 
 from countersign.adapters.redis.keys import Keys
 from countersign.adapters.redis.scripts import Call, Item, Script, run_together, unavailable
-from countersign.core.challenge import Challenge
+from countersign.core.challenge import Challenge, due_at, prompt_name
 from countersign.core.decision import denied_for_budget
 from countersign.core.errors import Problem, SettingsError
 from countersign.core.facts import NO_FACTS, Facts
-from countersign.core.identity import Pseudonyms, bucket_of, challenge_bucket
+from countersign.core.identity import BUCKETS, Pseudonyms, bucket_of, challenge_bucket
 from countersign.core.login import BrowsersForget, LoginAttempted
 from countersign.core.remember import MAX_BROWSERS, RememberedBrowser
 from countersign.core.result import Decision
-from countersign.core.tenant import MAX_LIFETIME
-from countersign.ports import Change, Recording, Standing
+from countersign.core.tenant import MAX_LIFETIME, PushBudget
+from countersign.ports import Change, Recording, Standing, Visited
 from countersign.wire.records import (
     pack,
     unpack_browser,
@@ -35,6 +35,7 @@ MARK_LASTS = 2 * MAX_LIFETIME + timedelta(hours=1)
 """How long a "forget" is marked: longer than any challenge that it has to outlive."""
 
 _MILLISECOND = timedelta(milliseconds=1)
+_VISITED = {1: Visited.STORED, 0: Visited.LATE, -1: Visited.SPENT}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -63,9 +64,11 @@ class RedisStore:
         self._retention = retention // _MILLISECOND
         self._identify = Script(client, "identify")
         self._facts = Script(client, "facts", answers=3)
-        self._record = Script(client, "record")
+        self._record = Script(client, "record", shared=("arguments", "keep_until", "budget"))
         self._challenges = Script(client, "challenges")
-        self._settle = Script(client, "settle")
+        self._visit = Script(client, "visit", shared=("arguments", "budget"))
+        self._settle = Script(client, "settle", shared=("arguments", "keep_until"))
+        self._overdue = Script(client, "overdue")
         self._published = Script(client, "published")
         self._forget = Script(client, "forget")
 
@@ -200,7 +203,12 @@ class RedisStore:
             challenge = change.challenge
             bucket = challenge_bucket(challenge.id)
             user = self._pseudonyms.user(challenge.identity.tenant, challenge.subject)
-            args: list[str | bytes | int] = [challenge.revision - 1, pack(challenge)]
+            args: list[str | bytes | int] = [
+                challenge.revision - 1,
+                pack(challenge),
+                challenge.id,
+                _milliseconds(due_at(challenge)),
+            ]
             if change.remember is not None and challenge.browser is not None:
                 latest = max(latest, change.remember.since)
                 args += [
@@ -210,10 +218,36 @@ class RedisStore:
                 ]
             else:
                 args.append("plain")
-            keys = (self._keys.challenge(challenge.id), self._keys.remembered(bucket, user))
+            keys = (
+                self._keys.challenge(challenge.id),
+                self._keys.due(bucket),
+                self._keys.remembered(bucket, user),
+            )
             items.append(Item(bucket, keys, args))
         reply = await self._settle([_milliseconds(latest), MAX_BROWSERS], items)
         return [bool(answer) for answer in reply]
+
+    async def visit(self, challenge: Challenge, budget: PushBudget) -> Visited:
+        """See `ports.Store.visit`."""
+        bucket = challenge_bucket(challenge.id)
+        user = self._pseudonyms.user(challenge.identity.tenant, challenge.subject)
+        keys = (self._keys.challenge(challenge.id), self._keys.budget(bucket, user))
+        args = (
+            challenge.revision - 1,
+            pack(challenge),
+            prompt_name(challenge),
+            _milliseconds(challenge.visits[-1].at),
+            budget.prompts,
+            budget.window // _MILLISECOND,
+        )
+        (answer,) = await self._visit([], [Item(bucket, keys, args)])
+        return _VISITED[answer]
+
+    async def overdue(self, now: datetime, most: int) -> list[str]:
+        """See `ports.Store.overdue`."""
+        items = [Item(bucket, (self._keys.due(bucket),), ()) for bucket in range(BUCKETS)]
+        buckets = await self._overdue([_milliseconds(now), most], items)
+        return [one.decode() for bucket in buckets for one in bucket]
 
     async def published(self, ids: Sequence[str]) -> None:
         """See `ports.Store.published`."""

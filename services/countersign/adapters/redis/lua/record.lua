@@ -8,49 +8,15 @@
 --                KEYS: remembered, budget, challenge, due
 -- Returns for each event 0 where its decision stands, 1 where the denial does, or the record of the
 -- decision that stood already.
-local now, keep = tonumber(ARGV[1]), ARGV[2]
-local at, key_at = 3, 1
-local function take(n)
-  at = at + n
-  return unpack(ARGV, at - n, at - 1)
-end
-local function take_keys(n)
-  key_at = key_at + n
-  return unpack(KEYS, key_at - n, key_at - 1)
-end
-
--- Keeps the key at least until then. In spans, not instants: this server's clock may be another.
-local function keep_until(key, ends)
-  if ends - now > redis.call('PTTL', key) then
-    redis.call('PEXPIRE', key, ends - now)
-  end
-end
+local now, keep = take(2)
+now = tonumber(now)
 
 local function renew(remembered, browser, value, ends)
   -- A browser forgotten in between is not brought back.
   if redis.call('HEXISTS', remembered, browser) == 1 then
     redis.call('HSET', remembered, browser, value)
-    keep_until(remembered, ends)
+    keep_until(remembered, ends, now)
   end
-end
-
--- Charges a prompt on the push budget; false where it has no room for one more.
--- The budget is a text of prompts, each `instant (ms):challenge's id;`, and is charged once an id.
-local function charge(budget, id, most, window)
-  local prompts, count = '', 0
-  for instant, prompt in string.gmatch(redis.call('GET', budget) or '', '(%d+):([^;]+);') do
-    if prompt == id then
-      return true
-    end
-    if now - instant < tonumber(window) then
-      prompts, count = prompts .. instant .. ':' .. prompt .. ';', count + 1
-    end
-  end
-  if count >= tonumber(most) then
-    return false
-  end
-  redis.call('SET', budget, prompts .. ARGV[1] .. ':' .. id .. ';', 'PX', window)
-  return true
 end
 
 local function open(remembered, challenge, due, id, record, deadline)
@@ -79,7 +45,7 @@ while key_at <= #KEYS do
     local remembered, budget, challenge, due = take_keys(4)
     local id, value, deadline, most, window, denial = take(6)
     if not standing then
-      if charge(budget, id, most, window) then
+      if charge(budget, id, now, most, window) then
         open(remembered, challenge, due, id, value, deadline)
       else
         redis.call('SET', decided, denial, 'PX', keep)

@@ -1,21 +1,11 @@
 -- Moves challenges, each only if the value that the move started from still stands (law 5).
--- KEYS, two a change: challenge, remembered.
--- ARGV: now (ms), most browsers a user, then for each change the revision it follows, the new record,
---   and 'plain', or 'remember' with the browser's hash, its value and its end (ms).
+-- KEYS, three a change: challenge, due, remembered.
+-- ARGV: now (ms), most browsers a user, then for each change the revision it follows, the new record, the
+--   challenge's id, when a sweeper has to look after it (ms), and 'plain', or 'remember' with the
+--   browser's hash, its value and its end (ms).
 -- Returns 1 a change that was stored, 0 one that came too late.
-local now, most = tonumber(ARGV[1]), tonumber(ARGV[2])
-local at = 3
-local function take(n)
-  at = at + n
-  return unpack(ARGV, at - n, at - 1)
-end
-
--- Keeps the key at least until then. In spans, not instants: this server's clock may be another.
-local function keep_until(key, ends)
-  if ends - now > redis.call('PTTL', key) then
-    redis.call('PEXPIRE', key, ends - now)
-  end
-end
+local now, most = take(2)
+now, most = tonumber(now), tonumber(most)
 
 local function ends_of(value)
   return tonumber(string.match(value, '^(%d+):'))
@@ -42,13 +32,14 @@ local function make_room(remembered)
 end
 
 local answers = {}
-for i = 1, #KEYS / 2 do
-  local challenge, remembered = KEYS[2 * i - 1], KEYS[2 * i]
-  local follows, record, kind = take(3)
+while key_at <= #KEYS do
+  local challenge, due, remembered = take_keys(3)
+  local follows, record, id, due_at, kind = take(5)
   local stands = redis.call('HGET', challenge, 'revision') == follows
-  answers[i] = stands and 1 or 0
+  answers[#answers + 1] = stands and 1 or 0
   if stands then
     redis.call('HSET', challenge, 'record', record, 'revision', follows + 1)
+    redis.call('ZADD', due, 'XX', due_at, id)
   end
   if kind == 'remember' then
     local browser, value, ends = take(3)
@@ -58,7 +49,7 @@ for i = 1, #KEYS / 2 do
       redis.call('HDEL', remembered, browser)
       make_room(remembered)
       redis.call('HSET', remembered, browser, value)
-      keep_until(remembered, ends)
+      keep_until(remembered, ends, now)
     end
   end
 end
