@@ -76,6 +76,18 @@ COMMANDS: Final = (
         RUN,
     ),
     Command(
+        "relying-party",
+        "countersign.cli.relying_party_command:relying_party",
+        "Run a sample application that users sign in to.",
+        RUN,
+    ),
+    Command(
+        "simulator",
+        "countersign.cli.simulator_command:simulator",
+        "Stand in for Duo, to develop and test with.",
+        RUN,
+    ),
+    Command(
         "settings",
         "countersign.cli.settings_commands:app",
         "Apply, validate and show tenants' settings.",
