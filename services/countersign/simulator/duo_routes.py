@@ -90,13 +90,7 @@ def duo_routes(  # the parts of the simulator
     async def exchange(request: Incoming) -> Response[dict[str, Any]]:
         try:
             given = await parameters(request)
-            if given.get("client_assertion_type") != ASSERTION_TYPE:
-                reason = "client_assertion_type is not the one for a JWT."
-                raise InvalidRequestError(reason)  # noqa: TRY301  # refused as the rest is
-            client_id = assertions.client(given, path=TOKEN)
-            if given.get("grant_type") != "authorization_code":
-                reason = "grant_type is not authorization_code."
-                raise InvalidRequestError(reason)  # noqa: TRY301  # refused as the rest is
+            client_id = _exchanging_client(assertions, given)
             grant = prompts.exchange(client_id, given)
         except RefusedError as error:
             refusal = {"error": error.error, "error_description": error.description}
@@ -111,3 +105,18 @@ def duo_routes(  # the parts of the simulator
         return Response(answer)
 
     return [health_check, authorize, exchange]
+
+
+def _exchanging_client(assertions: Assertions, given: Mapping[str, str]) -> str:
+    """Return the client that may exchange a code.
+
+    Raises:
+        InvalidRequestError: this is no exchange of a code.
+        InvalidClientError: the client isn't who it says.
+    """
+    wanted = {"client_assertion_type": ASSERTION_TYPE, "grant_type": "authorization_code"}
+    for name, value in wanted.items():
+        if given.get(name) != value:
+            reason = f"{name} is not {value}."
+            raise InvalidRequestError(reason)
+    return assertions.client(given, path=TOKEN)

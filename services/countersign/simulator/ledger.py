@@ -20,7 +20,7 @@ class Kind(StrEnum):
     HEALTH_CHECKED = "health_checked"
     PROMPT_OPENED = "prompt_opened"
     ENROLLED = "enrolled"
-    WRONG_PASSCODE = "wrong_passcode"  # noqa: S105  # a word
+    WRONG_PASSCODE = "wrong_passcode"
     ALLOWED = "allowed"
     DENIED = "denied"
     FRAUD_REPORTED = "fraud_reported"

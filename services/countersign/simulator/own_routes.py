@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 import msgspec
-from litestar import Response, delete, get, put
+from litestar import delete, get, put
 from litestar.exceptions import ClientException
 from litestar.handlers import HTTPRouteHandler
 

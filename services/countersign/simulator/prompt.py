@@ -41,7 +41,7 @@ class Answer(StrEnum):
     SEND_PUSH = "send_push"
     SEND_SMS = "send_sms"
     CALL_PHONE = "call_phone"
-    ENTER_PASSCODE = "enter_passcode"  # noqa: S105  # a word
+    ENTER_PASSCODE = "enter_passcode"
     USE_KEY = "use_key"
     APPROVE = "approve"
     DENY = "deny"

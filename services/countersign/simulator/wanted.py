@@ -63,15 +63,15 @@ def read_wanted(claims: Mapping[str, Any], given: Mapping[str, str]) -> Wanted:
         InvalidRequestError: Duo wouldn't take it.
     """
     if claims.get("response_type") != "code" or given.get("response_type", "code") != "code":
-        raise _refused("response_type", "is not code")
+        raise _refused(name="response_type", problem="is not code")
     if claims.get("scope", "openid") != "openid":
-        raise _refused("scope", "is not openid")
+        raise _refused(name="scope", problem="is not openid")
     by_duo_code = claims.get("use_duo_code_attribute", True)
     if not isinstance(by_duo_code, bool):
-        raise _refused("use_duo_code_attribute", "is neither true nor false")
+        raise _refused(name="use_duo_code_attribute", problem="is neither true nor false")
     redirect_uri = _text(claims, "redirect_uri", 1, LONGEST_REDIRECT_URI)
     if not _is_web_address(redirect_uri):
-        raise _refused("redirect_uri", "is no address of the web without a fragment")
+        raise _refused(name="redirect_uri", problem="is no address of the web without a fragment")
     # Duo takes the nonce of the query, which nobody signed, before the one in the token.
     source: Mapping[str, Any] = given if "nonce" in given else claims
     nonce = source.get("nonce")
@@ -88,11 +88,11 @@ def read_wanted(claims: Mapping[str, Any], given: Mapping[str, str]) -> Wanted:
 def _text(claims: Mapping[str, Any], name: str, least: int, most: int) -> str:
     value = claims.get(name)
     if not isinstance(value, str) or not least <= len(value) <= most or not value.strip():
-        raise _refused(name, f"is no text of {least} to {most} characters")
+        raise _refused(name=name, problem=f"is no text of {least} to {most} characters")
     try:
         value.encode()
     except UnicodeEncodeError as error:  # JSON can hold half a character
-        raise _refused(name, "holds what is no character") from error
+        raise _refused(name=name, problem="holds what is no character") from error
     return value
 
 
@@ -109,5 +109,5 @@ def _is_web_address(text: str) -> bool:
     )
 
 
-def _refused(name: str, problem: str) -> InvalidRequestError:
+def _refused(*, name: str, problem: str) -> InvalidRequestError:
     return InvalidRequestError(f"{name} {problem}.")

@@ -1,0 +1,80 @@
+"""`countersign simulator`: a stand-in for Duo."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Annotated, Final
+
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from countersign.cli.app import FAILED
+from countersign.cli.output import answers, notes
+from countersign.logs import set_up_logs
+from countersign.simulator.account import given_account, made_up_account
+from countersign.simulator.serve import serve
+
+_Port = Annotated[int, Parameter(validator=Number(gte=1, lte=65_535))]
+_DIRECTORY: Final = Path("duo-simulator")
+
+
+def simulator(
+    *,
+    port: _Port = 8444,
+    http_port: _Port = 8445,
+    client_id: str | None = None,
+    client_secret_file: Path | None = None,
+    directory: Path = _DIRECTORY,
+) -> int:
+    """Stand in for Duo on this machine, until SIGTERM or Ctrl-C; never for real logins.
+
+    It speaks the protocol of Duo's Universal Prompt, so that Duo's own SDKs work with it, and shows a
+    prompt that anybody can approve on a pretended phone. It listens on the loopback interface alone.
+
+    Without a client id and a secret it makes some up, keeps them in the directory, and writes a
+    tenant's settings file beside them, ready for `countersign settings apply`. It makes certificates
+    there, too. A browser asks whether to trust them; import ca.pem, or go on.
+
+    For tests: `PUT /scripts/USERNAME` with {"behaviour": "approve"} answers for that user without a page
+    (also deny_silently, deny_with_token, fraud, bypass, error_redirect, silence), `DELETE` undoes
+    it, `GET /ledger` tells what happened, and `GET /health` that it lives.
+
+    Args:
+        port: The port for TLS, which Duo's API host localhost:PORT names.
+        http_port: The port for the same without TLS: health, scripts, the ledger.
+        client_id: Duo's Client ID, 20 characters.
+        client_secret_file: A file that holds Duo's Client secret, 40 characters.
+        directory: Where certificates and what is made up are kept.
+    """
+    if (client_id is None) != (client_secret_file is None):
+        notes().print(
+            "Error: give both --client-id and --client-secret-file, or neither to have them made up."
+        )
+        return FAILED
+    if client_id is None or client_secret_file is None:
+        account = made_up_account(directory, port=port)
+        tenant = f"countersign settings apply {directory / 'tenant.toml'}"
+    else:
+        account = given_account(client_id, client_secret_file)
+        tenant = f'api_host = "localhost:{port}" in the tenant\'s [duo]'
+
+    def announce() -> None:
+        answers().print(
+            f"Countersign's Duo simulator answers at https://localhost:{port}\n"
+            "\nSet for the services:\n"
+            f"  COUNTERSIGN_DUO_HOSTS=localhost:{port}\n"
+            f"  COUNTERSIGN_DUO_CA_FILE={directory.absolute() / 'ca.pem'}\n"
+            f"\nFor a tenant (Duo client id {account.client_id}):\n  {tenant}"
+        )
+
+    set_up_logs("info", "console")
+    return asyncio.run(
+        serve(
+            {account.client_id: account.client_secret},
+            port=port,
+            http_port=http_port,
+            directory=directory,
+            announce=announce,
+        )
+    )

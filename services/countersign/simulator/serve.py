@@ -1,0 +1,83 @@
+"""The simulator's composition root: everything is built here, started, and stopped by a signal."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import signal
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+from countersign.simulator.app import Simulator
+from countersign.simulator.certificates import certificates
+from countersign.web.server import WebServer
+
+log = structlog.get_logger(__name__)
+
+HOST: Final = "127.0.0.1"
+"""The loopback interface alone: who reaches the simulator gets through every MFA that trusts it."""
+
+
+async def serve(
+    accounts: Mapping[str, str],
+    *,
+    port: int,
+    http_port: int,
+    directory: Path,
+    announce: Callable[[], None],
+) -> int:
+    """Run the simulator until SIGTERM or SIGINT; return the process's exit status.
+
+    Args:
+        accounts: client id → client secret.
+        port: for TLS; with it, clients know the simulator as `localhost:<port>`.
+        http_port: the same without TLS, for tests and health checks.
+        directory: where certificates are kept.
+        announce: called once it answers.
+
+    Raises:
+        SettingsError: a port is taken, or the directory can't be used.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    files = certificates(directory, now=utc_now())
+    simulator = Simulator(
+        accounts,
+        api_host=f"localhost:{port}",
+        clock=utc_now,
+        token=lambda: secrets.token_urlsafe(32),
+    )
+    encrypted = WebServer(
+        simulator.app,  # type: ignore[arg-type]  # Litestar's word for the same protocol
+        host=HOST,
+        port=port,
+        certificate=(files.certificate, files.key),
+        setting="--port",
+    )
+    plain = WebServer(
+        simulator.app,  # type: ignore[arg-type]  # likewise
+        host=HOST,
+        port=http_port,
+        setting="--http-port",
+    )
+    async with AsyncExitStack() as stack:
+        for server in (encrypted, plain):
+            await server.start()
+            stack.push_async_callback(server.stop)
+        log.info("started", port=port, http_port=http_port)
+        announce()
+        await stop.wait()
+        log.info("stopping")
+    return 0
+
+
+def utc_now() -> datetime:
+    """Return the time: the one place where this process reads it."""
+    return datetime.now(UTC)
