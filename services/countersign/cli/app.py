@@ -76,6 +76,12 @@ COMMANDS: Final = (
         RUN,
     ),
     Command(
+        "challenger",
+        "countersign.cli.challenger_command:challenger",
+        "Take browsers through Duo: the service.",
+        RUN,
+    ),
+    Command(
         "relying-party",
         "countersign.cli.relying_party_command:relying_party",
         "Run a sample application that users sign in to.",

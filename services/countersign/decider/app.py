@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import signal
 from contextlib import AsyncExitStack, suppress
 from datetime import UTC, datetime
 
 import faust
-import stamina
-import structlog
 from aiokafka import AIOKafkaConsumer
 from faust.app.base import BootStrategy
 
 from countersign.adapters.kafka.configured import kafka_connection
 from countersign.adapters.kafka.publisher import KafkaPublisher
 from countersign.adapters.kafka.tenant_settings import TenantSettingsReader
-from countersign.adapters.redis.configured import redis_store
+from countersign.adapters.redis.configured import redis_store, verified
 from countersign.adapters.redis.connection import connect_redis
-from countersign.core.errors import BusUnavailableError, StoreUnavailableError
+from countersign.core.errors import BusUnavailableError
 from countersign.core.identity import Pseudonyms
 from countersign.decider.agent import BatchHandler, Topics
 from countersign.decider.channel import Batch, BatchChannel
@@ -34,11 +31,9 @@ from countersign.decider.source import Source
 from countersign.logs import quiet_libraries
 from countersign.ports import Publisher, Store, TenantDirectory
 from countersign.probe.readiness import Readiness
-from countersign.probe.server import Probe
+from countersign.probe.service import run_service
 from countersign.probe.watch import watch
 from countersign.settings import Settings
-
-log = structlog.get_logger(__name__)
 
 
 class Boot(BootStrategy):
@@ -169,40 +164,21 @@ def consumer(settings: Settings) -> AIOKafkaConsumer:
 async def serve(settings: Settings) -> int:
     """Run a decider until SIGTERM or SIGINT; return the process's exit status.
 
+    Once its source has ended, for a reason that is in the log and in `/ready`, it stays: going on would
+    only hide that from people.
+
     Raises:
         SettingsError: the settings can't work; nothing was taken.
     """
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
     readiness = Readiness("store", "tenant-settings", "events")
     metrics = Metrics()
-    async with AsyncExitStack() as stack:
-        probe = Probe(
-            readiness, metrics.registry, host=settings.probe_host, port=settings.probe_port
-        )
-        await probe.start()
-        stack.push_async_callback(probe.stop)
-        log.info("starting", probe_port=probe.port)
-
-        starting = asyncio.create_task(_started(settings, readiness, metrics, stack))
-        stopping = asyncio.create_task(stop.wait())
-        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if not starting.done():
-            while not starting.done():
-                # Again, since a client may take one cancellation for a time-out of its own.
-                starting.cancel()
-                await asyncio.wait({starting}, timeout=0.5)
-            return 0
-        decider = starting.result()
-        ended = asyncio.create_task(decider.source.ended.wait())
-        await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        if not stop.is_set():
-            # The reason is in the log and in /ready; going on would only hide it from people.
-            await stop.wait()
-        log.info("stopping")
-    return 1 if decider.source.failure is not None else 0
+    return await run_service(
+        settings,
+        readiness,
+        metrics.registry,
+        lambda stack: _started(settings, readiness, metrics, stack),
+        lambda decider: 1 if decider.source.failure is not None else 0,
+    )
 
 
 async def _started(
@@ -212,15 +188,7 @@ async def _started(
     client = connect_redis(settings)
     stack.push_async_callback(client.aclose)
     store = redis_store(settings, client)
-    async for attempt in stamina.retry_context(
-        on=StoreUnavailableError, attempts=None, timeout=None, wait_initial=0.2, wait_max=5.0
-    ):
-        with attempt:
-            if attempt.num > 1:
-                readiness.lacks("store", "waiting for Redis")
-                log.warning("waiting_for_redis", attempt=attempt.num)
-            await store.verify()
-    readiness.has("store")
+    await verified(store, readiness)
 
     connection = kafka_connection(settings)
     tenants = TenantSettingsReader(connection, settings.tenant_settings_topic)

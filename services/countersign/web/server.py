@@ -5,16 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import uvicorn
 
 from countersign.core.errors import Problem, SettingsError
-
-if TYPE_CHECKING:
-    from uvicorn._types import ASGIApplication
 
 _GRACE = 5
 """Seconds that a request under way may still take once the server stops."""
@@ -54,7 +51,7 @@ class WebServer:
 
     def __init__(
         self,
-        app: ASGIApplication,
+        app: Callable[..., Awaitable[None]],
         *,
         host: str,
         port: int,

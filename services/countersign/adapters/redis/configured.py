@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import stamina
+import structlog
+
 from countersign.adapters.redis.connection import RedisClient
 from countersign.adapters.redis.store import RedisStore
+from countersign.core.errors import StoreUnavailableError
 from countersign.core.identity import Pseudonyms
+from countersign.probe.readiness import Readiness
 from countersign.settings import Settings
+
+log = structlog.get_logger(__name__)
 
 
 def redis_store(settings: Settings, client: RedisClient) -> RedisStore:
@@ -20,3 +27,20 @@ def redis_store(settings: Settings, client: RedisClient) -> RedisStore:
         dedupe_window=settings.dedupe_window,
         retention=settings.challenge_retention,
     )
+
+
+async def verified(store: RedisStore, readiness: Readiness) -> None:
+    """Return when Redis answers and keeps what it is given; wait for it as long as it takes.
+
+    Raises:
+        SettingsError: it may evict what it is given.
+    """
+    async for attempt in stamina.retry_context(
+        on=StoreUnavailableError, attempts=None, timeout=None, wait_initial=0.2, wait_max=5.0
+    ):
+        with attempt:
+            if attempt.num > 1:
+                readiness.lacks("store", "waiting for Redis")
+                log.warning("waiting_for_redis", attempt=attempt.num)
+            await store.verify()
+    readiness.has("store")

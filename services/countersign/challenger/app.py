@@ -1,0 +1,179 @@
+"""The challenger's composition root: everything is built here, started in order, and stopped in order."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import secrets
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from countersign.adapters.duo.configured import duo_universal_of
+from countersign.adapters.kafka.configured import kafka_connection
+from countersign.adapters.kafka.publisher import KafkaPublisher
+from countersign.adapters.kafka.tenant_settings import TenantSettingsReader
+from countersign.adapters.redis.configured import redis_store, verified
+from countersign.adapters.redis.connection import connect_redis
+from countersign.challenger.callbacks import Callbacks
+from countersign.challenger.measured_duo import MeasuredDuo
+from countersign.challenger.metrics import Metrics
+from countersign.challenger.moves import Moves
+from countersign.challenger.outbox import Outbox
+from countersign.challenger.routes import create_app
+from countersign.challenger.sweeper import Sweeper
+from countersign.challenger.visits import Visits
+from countersign.core.errors import BusUnavailableError
+from countersign.core.identity import Pseudonyms
+from countersign.ports import Clock, Duo, Publisher, Store, TenantDirectory
+from countersign.probe.readiness import Readiness
+from countersign.probe.service import run_service
+from countersign.probe.watch import watch
+from countersign.settings import Settings
+from countersign.web.server import WebServer
+
+Shown = Callable[[Duo], Duo]
+
+_RECORDING: Final = timedelta(seconds=7)
+"""How long a lease outlives an exchange: as long as its answer is held on to while the store is away."""
+
+
+def utc_now() -> datetime:
+    """Return the time: the one place where this process reads it."""
+    return datetime.now(UTC)
+
+
+def new_token() -> str:
+    """Return an unguessable text of 256 bits."""
+    return secrets.token_urlsafe(32)
+
+
+class Challenger:
+    """A challenger, put together and not yet started.
+
+    Args:
+        settings: the process's settings.
+        store: where challenges are.
+        publisher: the way onto the bus.
+        tenants: the tenants' settings.
+        duo: Duo.
+        metrics: what is counted.
+        clock: the time.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        store: Store,
+        publisher: Publisher,
+        tenants: TenantDirectory,
+        duo: Duo,
+        metrics: Metrics,
+        clock: Clock = utc_now,
+    ) -> None:
+        pseudonyms = Pseudonyms(settings.identifier_key_bytes())
+        measured = MeasuredDuo(duo, metrics)
+        self.metrics = metrics
+        self.outbox = Outbox(store, publisher, settings.mfa_results_topic, metrics)
+        moves = Moves(store, self.outbox)
+        visits = Visits(
+            store, moves, measured, tenants, pseudonyms=pseudonyms, clock=clock, token=new_token
+        )
+        callbacks = Callbacks(
+            moves,
+            measured,
+            tenants,
+            pseudonyms=pseudonyms,
+            clock=clock,
+            token=new_token,
+            term=settings.duo_timeout + _RECORDING,
+        )
+        self.sweeper = Sweeper(
+            store,
+            self.outbox,
+            metrics,
+            clock=clock,
+            interval=settings.sweep_interval,
+            shuffle=random.SystemRandom().shuffle,
+        )
+        cert, key = settings.challenger_cert_file, settings.challenger_key_file
+        self.web = WebServer(
+            create_app(visits, callbacks, metrics, public_url=settings.public_url),
+            host=settings.challenger_host,
+            port=settings.challenger_port,
+            certificate=(cert, key) if cert is not None and key is not None else None,
+            setting="COUNTERSIGN_CHALLENGER_PORT",
+        )
+        self._running: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Start publishing and sweeping, then let browsers in.
+
+        Raises:
+            SettingsError: the address can't be listened on.
+        """
+        await self.web.start()
+        self._running = [
+            asyncio.create_task(self.outbox.run()),
+            asyncio.create_task(self.sweeper.run()),
+        ]
+
+    async def stop(self) -> None:
+        """Answer the browsers that are here, publish what waits, and stop."""
+        await self.web.stop()
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+        await self.outbox.drain()
+
+
+async def serve(settings: Settings, *, shown: Shown | None = None) -> int:
+    """Run a challenger until SIGTERM or SIGINT; return the process's exit status.
+
+    Args:
+        settings: the process's settings.
+        shown: changes what browsers are shown of Duo; for a demo on one machine.
+
+    Raises:
+        SettingsError: the settings can't work.
+    """
+    readiness = Readiness("store", "tenant-settings", "browsers")
+    metrics = Metrics()
+
+    async def start(stack: AsyncExitStack) -> None:
+        client = connect_redis(settings)
+        stack.push_async_callback(client.aclose)
+        store = redis_store(settings, client)
+        await verified(store, readiness)
+
+        connection = kafka_connection(settings)
+        tenants = TenantSettingsReader(connection, settings.tenant_settings_topic)
+        readiness.lacks("tenant-settings", "reading the topic to its end")
+        await tenants.start()
+        stack.push_async_callback(tenants.stop)
+        readiness.has("tenant-settings")
+
+        publisher = KafkaPublisher(connection)
+        stack.push_async_callback(publisher.close)
+        with suppress(BusUnavailableError):  # then the first outcome waits for it, and says so
+            await publisher.start()
+        duo = duo_universal_of(settings)
+        stack.callback(duo.close)
+        challenger = Challenger(
+            settings,
+            store=store,
+            publisher=publisher,
+            tenants=tenants,
+            duo=shown(duo) if shown is not None else duo,
+            metrics=metrics,
+        )
+        await challenger.start()
+        stack.push_async_callback(challenger.stop)
+        readiness.has("browsers")
+        checks = {"store": store.verify, "tenant-settings": tenants.catch_up}
+        watching = asyncio.create_task(watch(readiness, checks))
+        stack.callback(watching.cancel)
+
+    return await run_service(settings, readiness, metrics.registry, start)

@@ -1,0 +1,192 @@
+"""A browser comes back from Duo: its code is exchanged once, and what Duo says of it is recorded.
+
+Law 5: whoever holds the lease exchanges, everybody else waits and sees the same page. Law 6: only a
+verified token that says allow proves anything, and whatever goes wrong on the way denies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+
+from countersign.challenger.answers import Answer, Cookies, Page, Show
+from countersign.challenger.moves import Moves
+from countersign.challenger.parameters import Callback
+from countersign.challenger.standing import Standing
+from countersign.challenger.visits import TRIES
+from countersign.core.challenge import (
+    Challenge,
+    Proof,
+    Visit,
+    claim,
+    deny,
+    fail,
+    give_up,
+    prove,
+)
+from countersign.core.errors import (
+    DuoBusyError,
+    DuoRefusedError,
+    DuoUnavailableError,
+    IllegalTransitionError,
+)
+from countersign.core.identity import Pseudonyms
+from countersign.core.result import to_milliseconds
+from countersign.ports import Clock, Duo, TenantDirectory
+
+log = structlog.get_logger(__name__)
+
+
+class Callbacks:
+    """Answers browsers that come back from Duo.
+
+    Args:
+        moves: the way of challenges' next values into the store.
+        duo: Duo.
+        tenants: the tenants' settings.
+        pseudonyms: the keyed hashes of the deployment.
+        clock: the time.
+        token: makes unguessable texts of at least 128 bits.
+        term: how long a lease lasts; longer than an exchange and its recording can take.
+    """
+
+    def __init__(
+        self,
+        moves: Moves,
+        duo: Duo,
+        tenants: TenantDirectory,
+        *,
+        pseudonyms: Pseudonyms,
+        clock: Clock,
+        token: Callable[[], str],
+        term: timedelta,
+    ) -> None:
+        self._moves = moves
+        self._duo = duo
+        self._tenants = tenants
+        self._pseudonyms = pseudonyms
+        self._standing = Standing(pseudonyms)
+        self._clock = clock
+        self._token = token
+        self._term = term
+
+    async def answer(self, back: Callback, cookies: Cookies) -> Answer:
+        """Answer a browser.
+
+        Args:
+            back: what Duo gave the browser to bring.
+            cookies: what the browser brought of its own.
+
+        Raises:
+            StoreUnavailableError: the store can't be asked now; the browser may come again.
+        """
+        for _ in range(TRIES):
+            challenge = await self._moves.read(back.challenge)
+            mine = self._visit(challenge, back) if challenge is not None else None
+            if challenge is None or mine is None:
+                log.warning("unknown_state")
+                return Show(Page.BAD_REQUEST)
+            cookie = cookies.of(mine)
+            if cookie is None or not self._standing.knows(challenge, mine, cookie):
+                log.warning(
+                    "wrong_browser",
+                    tenant=challenge.identity.tenant,
+                    event_id=challenge.identity.event_id,
+                )
+                return Show(Page.WRONG_BROWSER)
+            if stands := self._standing.answer(challenge, cookies, self._now()):
+                return stands
+            if back.code is None:
+                answer = await self._refused(challenge, back, cookies)
+            else:
+                answer = await self._claimed(challenge, mine, cookie, back)
+            if answer is not None:
+                return answer
+        return Show(Page.MOVING_ON)
+
+    def _visit(self, challenge: Challenge, back: Callback) -> Visit | None:
+        """Return the visit that the state belongs to."""
+        name = self._pseudonyms.state(challenge.id, back.state)
+        return next((one for one in challenge.visits if one.id == name), None)
+
+    async def _refused(
+        self, challenge: Challenge, back: Callback, cookies: Cookies
+    ) -> Answer | None:
+        """Record that Duo sent an error in place of a code (RFC 6749, section 4.1.2.1)."""
+        end = deny if back.error == "access_denied" else fail
+        try:
+            moved = end(challenge, None, self._now())
+        except IllegalTransitionError:
+            # An exchange crashed; it may still be taken up, by the callback that has the code.
+            return Show(Page.AGAIN, challenge.id)
+        if not await self._moves.settle(moved):
+            return None
+        return self._standing.answer(moved, cookies, self._now())
+
+    async def _claimed(
+        self, challenge: Challenge, mine: Visit, cookie: str, back: Callback
+    ) -> Answer | None:
+        """Take the lease, exchange the code, and record what Duo said."""
+        holder, cookies = self._token(), Cookies({mine.id: cookie})
+        claimed = claim(challenge, holder, self._now(), self._term)
+        if not await self._moves.settle(claimed):
+            return None
+        if claimed.outcome is not None:
+            return self._standing.answer(claimed, cookies, self._now())
+        try:
+            moved = await self._exchanged(claimed, holder, mine, cookie, back)
+        except DuoBusyError:
+            # The code was not used. The lease runs out, and the same address may be opened again.
+            return Show(Page.DUO_AWAY)
+        if not await self._moves.settle(moved, patiently=True):
+            # Somebody ended it, or took it over; the code is spent, so there is nothing to try again.
+            standing = await self._moves.read(challenge.id)
+            if standing is None:
+                return Show(Page.UNKNOWN)
+            answer = self._standing.answer(standing, cookies, self._now())
+            return answer or Show(Page.AGAIN, challenge.id)
+        return self._standing.answer(moved, cookies, self._now())
+
+    async def _exchanged(
+        self, claimed: Challenge, holder: str, mine: Visit, cookie: str, back: Callback
+    ) -> Challenge:
+        """Return the challenge with Duo's word.
+
+        Raises:
+            DuoBusyError: Duo has not taken the code.
+        """
+        tenant = self._tenants.get(claimed.identity.tenant)
+        if tenant is None or tenant.duo is None:
+            return fail(claimed, holder, self._now())
+        try:
+            answer = await self._duo.exchange(
+                tenant.tenant,
+                tenant.duo,
+                code=back.code or "",
+                username=claimed.duo_username,
+                nonce=self._pseudonyms.nonce(claimed.id, back.state),
+            )
+        except DuoUnavailableError:
+            return give_up(claimed, holder, self._now())
+        except DuoRefusedError:
+            return fail(claimed, holder, self._now())
+        if not answer.allowed:
+            if answer.fraud:
+                log.warning(
+                    "fraud_reported",
+                    tenant=claimed.identity.tenant,
+                    event_id=claimed.identity.event_id,
+                )
+            return deny(claimed, holder, self._now())
+        returned = self._pseudonyms.return_code(claimed.id, cookie)
+        proof = Proof(
+            assurance=answer.assurance,
+            code_hash=self._pseudonyms.code(claimed.id, returned),
+            visit=mine,
+        )
+        return prove(claimed, holder, proof, self._now())
+
+    def _now(self) -> datetime:
+        return to_milliseconds(self._clock())
