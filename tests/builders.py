@@ -7,6 +7,7 @@ event that the bus could not carry.
 from __future__ import annotations
 
 import json
+from base64 import b64encode
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
@@ -51,6 +52,7 @@ RETURN_URL = "https://shop.example.com/return"
 LAPTOP = "alices-laptop-4f2a9c"
 PHONE = "alices-phone-77b01d"
 
+IDENTIFIER_KEY = b64encode(bytes(range(32))).decode()
 PSEUDONYMS = Pseudonyms(bytes(range(32)))
 CHALLENGER = "https://mfa.example.com"
 

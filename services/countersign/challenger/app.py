@@ -98,9 +98,10 @@ class Challenger:
             interval=settings.sweep_interval,
             shuffle=random.SystemRandom().shuffle,
         )
+        self.app = create_app(visits, callbacks, metrics, public_url=settings.public_url)
         cert, key = settings.challenger_cert_file, settings.challenger_key_file
         self.web = WebServer(
-            create_app(visits, callbacks, metrics, public_url=settings.public_url),
+            self.app,
             host=settings.challenger_host,
             port=settings.challenger_port,
             certificate=(cert, key) if cert is not None and key is not None else None,

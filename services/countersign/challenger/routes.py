@@ -59,7 +59,8 @@ class _Routes:
         """Return what Litestar is given."""
 
         @get(f"{self.base}/c/{{challenge_id:str}}")
-        async def visit(request: _Request, challenge_id: str) -> _Response:
+        async def visit(request: _Request) -> _Response:
+            challenge_id = str(request.path_params["challenge_id"])
             if not CHALLENGE_ID.fullmatch(challenge_id):
                 return self._sent("visit", Show(Page.UNKNOWN))
             try:
