@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import signal
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Final, cast
+from typing import Annotated, Final
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
@@ -20,9 +20,6 @@ from countersign.relying_party.address import read_address
 from countersign.relying_party.app import create_app
 from countersign.settings import load_settings
 from countersign.web.server import WebServer
-
-if TYPE_CHECKING:
-    from uvicorn._types import ASGIApplication
 
 _HIGHEST_PORT: Final = 65535
 
@@ -92,8 +89,7 @@ async def relying_party(
             clock=lambda: datetime.now(UTC),
             token=lambda: secrets.token_urlsafe(24),
         )
-        # Litestar and uvicorn each have their own types for the same ASGI.
-        server = WebServer(cast("ASGIApplication", app), host=host, port=port, setting="--port")
+        server = WebServer(app, host=host, port=port, setting="--port")
         await server.start()
         try:
             notes().print(f"The Sample Shop is at {address.origin}")
