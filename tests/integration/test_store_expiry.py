@@ -19,7 +19,6 @@ from countersign.core.tenant import MAX_IDLE, PushBudget
 from countersign.ports import Change, Recording
 from countersign.settings import load_settings
 from tests.builders import (
-    a_visit,
     ACME,
     ALICE,
     NOW,
@@ -28,6 +27,7 @@ from tests.builders import (
     a_forget,
     a_login,
     a_tenant,
+    a_visit,
     decided,
 )
 

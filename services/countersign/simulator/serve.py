@@ -55,14 +55,14 @@ async def serve(
         token=lambda: secrets.token_urlsafe(32),
     )
     encrypted = WebServer(
-        simulator.app,  # type: ignore[arg-type]  # Litestar's word for the same protocol
+        simulator.app,
         host=HOST,
         port=port,
         certificate=(files.certificate, files.key),
         setting="--port",
     )
     plain = WebServer(
-        simulator.app,  # type: ignore[arg-type]  # likewise
+        simulator.app,
         host=HOST,
         port=http_port,
         setting="--http-port",

@@ -11,13 +11,12 @@ from rich.console import Console
 
 from countersign.adapters.kafka.configured import kafka_connection
 from countersign.client import CountersignClient
-from countersign.local.decider import decider_server
+from countersign.local.demo.cast import decider, web_services
 from countersign.local.demo.killed_worker import kill_a_worker
 from countersign.local.demo.scenes import SCENES, Stage
 from countersign.local.demo.show import Show
 from countersign.local.demo.tap import Tap, tapped
 from countersign.local.demo.world import World, open_world
-from countersign.local.server import Server
 from countersign.logs import set_up_logs
 
 _SOURCE = "https://shop.example.com"
@@ -34,11 +33,12 @@ async def play(*, stay: bool) -> bool:
     """
     set_up_logs("critical", "console")
     show = Show(Console(highlight=False, markup=False, emoji=False, soft_wrap=True))
-    show.say("Countersign: starting Kafka, Valkey and a decider on this machine …", "bold")
+    show.say("Countersign: starting Kafka, Valkey and all services on this machine …", "bold")
     started = perf_counter()
     async with contextlib.AsyncExitStack() as cleanup:
         world = await cleanup.enter_async_context(open_world())
-        worker = await _worker(world, "decider-1", cleanup)
+        worker = decider(world, "decider-1")
+        await started(cleanup, worker, *web_services(world))
         settings = world.settings
         connection = kafka_connection(settings)
         tap = await cleanup.enter_async_context(
@@ -55,9 +55,8 @@ async def play(*, stay: bool) -> bool:
         show.head()
         for scene in SCENES:
             await scene(stage)
-        await _worker(world, "decider-2", cleanup)
+        await started(cleanup, decider(world, "decider-2"))
         await kill_a_worker(stage, worker)
-        show.say("\n   * Duo's part, and the browser's way there, are stood in for.", "dim")
         right = stage.right == stage.played
         show.say(
             f"   {stage.right} of {stage.played} ended as they must.", "green" if right else "red"
@@ -67,16 +66,12 @@ async def play(*, stay: bool) -> bool:
     return right
 
 
-async def _worker(world: World, name: str, cleanup: contextlib.AsyncExitStack) -> Server:
-    server = decider_server(world.stack.directory, name, world.environment)
-    await server.start()
-    cleanup.push_async_callback(server.stop)
-    return server
-
-
 async def _stay(world: World, tap: Tap, show: Show) -> None:
     """Show what passes, until told to stop."""
     exports = "\n".join(f"     export {name}={value}" for name, value in world.environment.items())
+    show.say("\nTo walk the way yourself, open", "bold")
+    show.say(f"     {world.addresses.shop_url}", "bold cyan")
+    show.say("   and sign in under any name; Duo's prompt is the simulator's, on this machine too.")
     show.say(
         "\nStill up; further events are shown as they come. Ctrl-C ends it.\n"
         "   In another terminal, to look around (.venv/bin/countersign --help):\n"

@@ -6,22 +6,30 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from time import perf_counter
 from typing import Any, Final
+from urllib.parse import quote
+
+import aiohttp
 
 from countersign.adapters.kafka.configured import kafka_connection
 from countersign.adapters.kafka.publisher import KafkaPublisher
 from countersign.client import CountersignClient, LoginDecision, LoginOutcome
 from countersign.core.errors import Defect
+from countersign.core.identity import Stage as ResultStage
+from countersign.core.identity import result_id
 from countersign.core.login import MULTI_FACTOR_ACR
 from countersign.core.result import Reason, ResultType
-from countersign.local.demo.duo_stand_in import approve
+from countersign.local.demo.browser import Arrival, a_browser
 from countersign.local.demo.show import Show
 from countersign.local.demo.tap import Seen, Tap
 from countersign.local.demo.world import RETURN_URL, World
 from countersign.wire.dead_letter import DeadLetter
-from countersign.wire.results import OutboundRecord
+from countersign.wire.results import OutboundRecord, Result
 
 PATIENCE: Final = timedelta(seconds=30)
 LAPTOP: Final = "alices-laptop-4f2a9c"
+_SHORT: Final = timedelta(seconds=3)
+SILENT: Final = "This sign-in has ended · Countersign's Duo simulator"
+"""The title of the simulator's page for a prompt that ended without a word."""
 PHONE: Final = "alices-phone-77b01d"
 
 
@@ -42,6 +50,49 @@ class Stage:
         self.show = show
         self.played = self.right = 0
         self._count = 0
+
+    async def walks(
+        self, login: LoginDecision, behaviour: str, expected: str | None = None
+    ) -> Arrival:
+        """Send a browser of its own to a login's challenge, where the user does what is said.
+
+        Args:
+            login: the challenged login.
+            behaviour: what the user does at the prompt, in the simulator's words.
+            expected: the title of the page that the walk has to end at; None: back at the relying party.
+        """
+        await self.script(login.result.body.subject, behaviour)
+        async with a_browser(RETURN_URL) as browser:
+            arrival = await browser.walk(login.challenge_url or "")
+        self.arrived(arrival, expected)
+        return arrival
+
+    def arrived(self, arrival: Arrival, expected: str | None) -> None:
+        """Show a page that a browser ended at, and whether it had to."""
+        if arrival.code is None or expected is not None:
+            right = arrival.code is None and arrival.title == expected
+            self.played += 1
+            self.right += right
+            self.show.page(arrival.status, arrival.title, right=right)
+
+    async def script(self, subject: str, behaviour: str) -> None:
+        """Tell the simulator what a user does at the prompt."""
+        address = f"{self.world.addresses.simulator}/scripts/{quote(subject, safe='')}"
+        async with (
+            aiohttp.ClientSession() as session,
+            session.put(address, json={"behaviour": behaviour}) as response,
+        ):
+            response.raise_for_status()
+
+    async def ends(
+        self, title: str, expected: tuple[ResultType, Reason], login: LoginDecision
+    ) -> None:
+        """Wait for a challenge's outcome, which nobody asked for."""
+        started = perf_counter()
+        seen = await self.tap.result(result_id(login.result.identity, ResultStage.OUTCOME))
+        said = seen.said
+        right = isinstance(said, Result) and (said.type, said.body.reason) == expected
+        self.judge(title, seen, perf_counter() - started, right=right)
 
     def judge(self, title: str, seen: Seen, seconds: float | None, *, right: bool) -> None:
         """Show what came, and keep the score."""
@@ -80,7 +131,11 @@ class Stage:
         """Play a browser's return."""
         started = perf_counter()
         outcome = await self.client.complete(
-            login.event_id, code, user_id=login.result.body.subject, timeout=PATIENCE
+            login.event_id,
+            code,
+            user_id=login.result.body.subject,
+            tenant=login.result.identity.tenant,
+            timeout=PATIENCE,
         )
         await self._judge_answer(title, expected, outcome, perf_counter() - started)
         return outcome
@@ -132,12 +187,12 @@ async def new_and_known_browsers(stage: Stage) -> None:
         "Alice signs in on a new browser",
         (ResultType.LOGIN_CHALLENGED, Reason.MFA_DUE),
     )
-    code = await approve(stage.world.store, stage.world.pseudonyms, first.challenge_url or "")
+    arrival = await stage.walks(first, "approve")
     await stage.comes_back(
-        "  she approves at Duo*, and her browser is back",
+        "  she approves at Duo, and her browser is back",
         (ResultType.CHALLENGE_PASSED, Reason.DUO_ALLOWED),
         first,
-        code,
+        arrival.code or "",
     )
     await stage.login(
         "Alice signs in on that browser again",
@@ -163,6 +218,75 @@ async def new_and_known_browsers(stage: Stage) -> None:
     await stage.login(
         "Alice's browsers are forgotten; she signs in",
         (ResultType.LOGIN_CHALLENGED, Reason.MFA_DUE),
+    )
+
+
+async def round_trips(stage: Stage) -> None:
+    """Whatever else a challenge can come to."""
+    challenged = (ResultType.LOGIN_CHALLENGED, Reason.MFA_DUE)
+    denied = await stage.login("Bob is challenged", challenged, user_id="auth0|bob")
+    await stage.walks(denied, "deny_with_token", "The sign-in was denied")
+    await stage.ends("  he denies", (ResultType.CHALLENGE_DENIED, Reason.DUO_DENIED), denied)
+
+    cancelled = await stage.login(
+        "Carol is challenged, with three seconds left",
+        challenged,
+        user_id="auth0|carol",
+        expires_at=datetime.now(UTC) + _SHORT,
+    )
+    await stage.walks(cancelled, "deny_silently", SILENT)
+    await stage.ends(
+        "  she cancels, and Duo says nothing",
+        (ResultType.CHALLENGE_EXPIRED, Reason.NOT_BACK_IN_TIME),
+        cancelled,
+    )
+
+    relayed = await stage.login(
+        "Mallory signs in as Dave, and sends Dave the link",
+        challenged,
+        user_id="auth0|dave",
+        expires_at=datetime.now(UTC) + _SHORT,
+    )
+    await stage.script("auth0|dave", "silence")
+    async with a_browser(RETURN_URL) as mallory:
+        await mallory.walk(relayed.challenge_url or "")
+        # Dave approves. The proof comes back in his browser, whose session knows of no such login.
+        await stage.walks(relayed, "approve")
+        stage.arrived(
+            await mallory.walk(relayed.challenge_url or ""), "This sign-in was approved elsewhere"
+        )
+    await stage.ends(
+        "  Dave approves, and Mallory is still not in",
+        (ResultType.CHALLENGE_EXPIRED, Reason.NOT_BACK_IN_TIME),
+        relayed,
+    )
+
+
+async def duo_down(stage: Stage) -> None:
+    """Duo is out of reach: the failmode decides, and says so."""
+    challenged = (ResultType.LOGIN_CHALLENGED, Reason.MFA_DUE)
+    closed = await stage.login(
+        "cyberdyne can't reach Duo; its failmode is closed",
+        challenged,
+        tenant="cyberdyne",
+        user_id="auth0|miles",
+    )
+    await stage.walks(closed, "approve", "Duo can't be reached")
+    await stage.ends(
+        "  Miles is not let in", (ResultType.CHALLENGE_FAILED, Reason.DUO_UNAVAILABLE), closed
+    )
+    lenient = await stage.login(
+        "soylent can't either; its failmode is open",
+        challenged,
+        tenant="soylent",
+        user_id="auth0|sol",
+    )
+    arrival = await stage.walks(lenient, "approve")
+    await stage.comes_back(
+        "  Sol is let in, and nobody calls it MFA",
+        (ResultType.CHALLENGE_FAILED_OPEN, Reason.DUO_UNAVAILABLE),
+        lenient,
+        arrival.code or "",
     )
 
 
@@ -274,6 +398,8 @@ async def defects(stage: Stage) -> None:
 
 SCENES: Final[tuple[Callable[[Stage], Awaitable[None]], ...]] = (
     new_and_known_browsers,
+    round_trips,
+    duo_down,
     other_tenants,
     denials,
     defects,

@@ -36,6 +36,13 @@ class Show:
         line = "  ".join(f"{name:<{w}}" for name, w in zip(_HEAD, _WIDTHS, strict=True))
         self._console.print(Text(f"   {line.rstrip()}", style="bold"))
 
+    def page(self, status: int, title: str, *, right: bool) -> None:
+        """Print the page that a browser ended at."""
+        mark, style = ("✓", "bold green") if right else ("✗", "bold red")
+        self._console.print(
+            Text.assemble((mark, style), f"    the browser shows: {title} ", (f"({status})", "dim"))
+        )
+
     def line(self, title: str, seen: Seen, seconds: float | None, *, right: bool | None) -> None:
         """Print what came of a login.
 

@@ -6,35 +6,68 @@ import base64
 import contextlib
 import secrets
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from countersign.adapters.kafka.configured import kafka_connection, topic_names
 from countersign.adapters.kafka.publisher import KafkaPublisher
 from countersign.adapters.kafka.tenant_settings import TenantSettingsReader
 from countersign.adapters.kafka.tenant_settings_writer import TenantSettingsWriter
 from countersign.adapters.kafka.topics import create_topics
-from countersign.adapters.redis.configured import redis_store
 from countersign.adapters.redis.connection import connect_redis
-from countersign.adapters.redis.store import RedisStore
 from countersign.adapters.sealing import Sealer
-from countersign.core.identity import Pseudonyms
 from countersign.core.tenant import (
     ChallengeRules,
     DuoUsername,
     Factors,
+    Failmode,
     Mfa,
     Policy,
     PushBudget,
 )
+from countersign.local.ports import free_port
 from countersign.local.stack import Stack, embedded_stack
 from countersign.settings import Settings, load_settings
 from countersign.wire.tenant_file import DuoDraft, TenantDraft
 
 RETURN_URL: Final = "https://shop.example.com/return"
 _PARTITIONS: Final = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """The ports of the web services, and what follows from them."""
+
+    challenger: int
+    duo: int
+    duo_plain: int
+    shop: int
+    nothing: int
+    """Nobody listens here: a Duo that is out of reach."""
+
+    @property
+    def public_url(self) -> str:
+        """Where browsers reach the challenger."""
+        return f"http://localhost:{self.challenger}"
+
+    @property
+    def api_host(self) -> str:
+        """The simulator, as Duo's API host."""
+        return f"localhost:{self.duo}"
+
+    @property
+    def simulator(self) -> str:
+        """The simulator without TLS: what browsers are shown, and where users are scripted."""
+        return f"http://localhost:{self.duo_plain}"
+
+    @property
+    def shop_url(self) -> str:
+        """Where browsers reach the sample relying party."""
+        return f"http://localhost:{self.shop}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,15 +78,15 @@ class World:
         stack: Kafka and Valkey.
         settings: what its services are given.
         environment: the same as environment variables, without secrets; those are in files.
-        store: the store that the services share.
-        pseudonyms: the deployment's keyed hashes.
+        addresses: where its web services are.
+        duo_account: the account that the simulator knows: client id, and the file with its secret.
     """
 
     stack: Stack
     settings: Settings
     environment: Mapping[str, str]
-    store: RedisStore
-    pseudonyms: Pseudonyms
+    addresses: Addresses
+    duo_account: tuple[str, Path]
 
 
 @contextlib.asynccontextmanager
@@ -62,10 +95,19 @@ async def open_world() -> AsyncIterator[World]:
     async with contextlib.AsyncExitStack() as cleanup:
         stack = await cleanup.enter_async_context(embedded_stack())
         keys = {"identifier_key": _new_key(), "settings_key": _new_key()}
+        addresses = Addresses(*(free_port() for _ in fields(Addresses)))
+        client_id, client_secret = "DI" + secrets.token_hex(9).upper(), secrets.token_hex(20)
+        secrets_directory = _keep(keys, stack.directory / "secrets")
+        secret_file = stack.directory / "duo-secret"
+        secret_file.write_text(client_secret)
         environment = {
             "COUNTERSIGN_KAFKA_BOOTSTRAP": stack.kafka,
             "COUNTERSIGN_REDIS_URL": stack.redis_url,
-            "COUNTERSIGN_SECRETS_DIR": str(_keep(keys, stack.directory / "secrets")),
+            "COUNTERSIGN_SECRETS_DIR": str(secrets_directory),
+            "COUNTERSIGN_PUBLIC_URL": addresses.public_url,
+            "COUNTERSIGN_CHALLENGER_PORT": str(addresses.challenger),
+            "COUNTERSIGN_DUO_HOSTS": f"{addresses.api_host},localhost:{addresses.nothing}",
+            "COUNTERSIGN_DUO_CA_FILE": str(stack.directory / "duo" / "ca.pem"),
             # The shortest that Kafka's own default allows, so that a killed worker is missed soon.
             "COUNTERSIGN_KAFKA_SESSION_TIMEOUT": "PT6S",
         }
@@ -73,6 +115,7 @@ async def open_world() -> AsyncIterator[World]:
             kafka_bootstrap=stack.kafka,
             redis_url=stack.redis_url,
             kafka_session_timeout=timedelta(seconds=6),
+            public_url=addresses.public_url,
             **keys,
         )
         await create_topics(
@@ -81,30 +124,32 @@ async def open_world() -> AsyncIterator[World]:
             partitions=_PARTITIONS,
             replication_factor=1,
         )
-        await _settle_tenants(settings)
-        redis = connect_redis(settings)
-        cleanup.push_async_callback(redis.aclose)
-        pseudonyms = Pseudonyms(settings.identifier_key_bytes())
-        store = redis_store(settings, redis)
+        duo = DuoDraft(
+            client_id=client_id, client_secret=client_secret, api_host=addresses.api_host
+        )
+        nowhere = msgspec.structs.replace(duo, api_host=f"localhost:{addresses.nothing}")
+        await _settle_tenants(settings, tenants(duo, nowhere, addresses))
         yield World(
             stack=stack,
             settings=settings,
             environment=environment,
-            store=store,
-            pseudonyms=pseudonyms,
+            addresses=addresses,
+            duo_account=(client_id, secret_file),
         )
 
 
-def tenants() -> list[TenantDraft]:
-    """Return the demo's tenants; each has a rule of its own."""
-    duo = DuoDraft(
-        client_id="DI" + secrets.token_hex(9).upper(),
-        client_secret=secrets.token_hex(20),
-        api_host="api-demo.example.com",
-    )
+def tenants(duo: DuoDraft, nowhere: DuoDraft, addresses: Addresses) -> list[TenantDraft]:
+    """Return the demo's tenants; each has a rule of its own.
+
+    Args:
+        duo: the account at the simulator.
+        nowhere: an account at a Duo that is out of reach.
+        addresses: where the sample relying party is.
+    """
     sole_duo = Factors(duo=True)
     always = Mfa(policy=Policy.ALL_APPLICATIONS)
-    challenge = ChallengeRules(return_urls=(RETURN_URL,))
+    challenge = ChallengeRules(return_urls=(RETURN_URL, f"{addresses.shop_url}/return"))
+    lenient = ChallengeRules(return_urls=(RETURN_URL,), failmode=Failmode.OPEN)
     source = "demo"
     return [
         TenantDraft(
@@ -117,6 +162,22 @@ def tenants() -> list[TenantDraft]:
             factors=sole_duo,
             mfa=Mfa(policy=Policy.CONFIDENCE_SCORE),
             challenge=challenge,
+        ),
+        TenantDraft(
+            source=source,
+            tenant="cyberdyne",
+            duo=nowhere,
+            factors=sole_duo,
+            mfa=always,
+            challenge=challenge,
+        ),
+        TenantDraft(
+            source=source,
+            tenant="soylent",
+            duo=nowhere,
+            factors=sole_duo,
+            mfa=always,
+            challenge=lenient,
         ),
         TenantDraft(source=source, tenant="initech", factors=Factors(otp=True), mfa=always),
         TenantDraft(source=source, tenant="hooli", mfa=Mfa(policy=Policy.NEVER)),
@@ -132,7 +193,7 @@ def tenants() -> list[TenantDraft]:
     ]
 
 
-async def _settle_tenants(settings: Settings) -> None:
+async def _settle_tenants(settings: Settings, drafts: list[TenantDraft]) -> None:
     connection = kafka_connection(settings)
     async with contextlib.AsyncExitStack() as cleanup:
         reader = TenantSettingsReader(connection, settings.tenant_settings_topic)
@@ -151,7 +212,7 @@ async def _settle_tenants(settings: Settings) -> None:
             clock=lambda: datetime.now(UTC),
             token=lambda: secrets.token_urlsafe(16),
         )
-        await writer.apply(tenants())
+        await writer.apply(drafts)
 
 
 def _new_key() -> str:
