@@ -59,7 +59,7 @@ class Duo:
             setting="port",
         )
 
-    def client(self, *, secret: str = SECRET, callback: str = CALLBACK, **given: Any) -> Client:
+    def client(self, *, secret: str = SECRET, callback: str = CALLBACK, **given: bool) -> Client:
         """Return Duo's own client, as an integration makes it."""
         return Client(
             CLIENT_ID, secret, self.host, callback, duo_certs=str(self.files.authority), **given

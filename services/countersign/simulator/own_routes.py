@@ -7,6 +7,7 @@ A browser's page of another origin can't set a script: PUT and DELETE need a lea
 from __future__ import annotations
 
 from typing import Any, Final
+from urllib.parse import unquote
 
 import msgspec
 from litestar import delete, get, put
@@ -54,5 +55,5 @@ def own_routes(scripts: dict[str, Behaviour], ledger: Ledger) -> list[HTTPRouteH
 
 
 def _username(request: Incoming) -> str:
-    """Return the user name exactly; a router would drop slashes."""
-    return str(request.scope["path"]).removeprefix(_SCRIPTS)
+    """Return the user name exactly; the router would drop slashes."""
+    return unquote(request.scope["raw_path"]).removeprefix(_SCRIPTS)

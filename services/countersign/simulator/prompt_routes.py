@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from litestar import Response, get, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 
 from countersign.simulator.errors import InvalidRequestError
 from countersign.simulator.pages import STYLE, Pages, go
@@ -26,14 +27,14 @@ def prompt_routes(prompts: Prompts, pages: Pages) -> list[HTTPRouteHandler]:
     """
 
     @get("/prompt/{txid:str}")
-    async def show(txid: str) -> Response[Any]:
+    async def show(txid: FromPath[str]) -> Response[Any]:
         prompt = prompts.get(txid)
         if prompt is None or prompt.stage is Stage.APPROVED:
             return _missing(txid)
         return pages.page("prompt", prompt=prompt, title=_TITLES[prompt.stage])
 
     @post("/prompt/{txid:str}", status_code=200)
-    async def answer(txid: str, request: Incoming) -> Response[Any]:
+    async def answer(txid: FromPath[str], request: Incoming) -> Response[Any]:
         prompt = prompts.get(txid)
         if prompt is None or prompt.ended:
             return _missing(txid)
