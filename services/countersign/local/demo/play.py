@@ -11,7 +11,7 @@ from rich.console import Console
 
 from countersign.adapters.kafka.configured import kafka_connection
 from countersign.client import CountersignClient
-from countersign.local.demo.cast import decider, web_services
+from countersign.local.demo.cast import decider, started, web_services
 from countersign.local.demo.killed_worker import kill_a_worker
 from countersign.local.demo.scenes import SCENES, Stage
 from countersign.local.demo.show import Show
@@ -34,7 +34,7 @@ async def play(*, stay: bool) -> bool:
     set_up_logs("critical", "console")
     show = Show(Console(highlight=False, markup=False, emoji=False, soft_wrap=True))
     show.say("Countersign: starting Kafka, Valkey and all services on this machine …", "bold")
-    started = perf_counter()
+    began = perf_counter()
     async with contextlib.AsyncExitStack() as cleanup:
         world = await cleanup.enter_async_context(open_world())
         worker = decider(world, "decider-1")
@@ -49,7 +49,7 @@ async def play(*, stay: bool) -> bool:
         )
         show.say(
             f"Kafka at {world.stack.kafka}, Valkey at {world.stack.redis_url},"
-            f" ready after {perf_counter() - started:.1f} s.\n"
+            f" ready after {perf_counter() - began:.1f} s.\n"
         )
         stage = Stage(world, client, tap, show)
         show.head()
