@@ -62,6 +62,10 @@ class Outbox:
                 await self.send(batch)
             except UnavailableError as error:
                 log.warning("outcomes_delayed", outcomes=len(batch), reason=str(error))
+            except asyncio.CancelledError:
+                # The process stops, and drains once more: these may not be out yet.
+                self._waiting.update({one.id: one for one in batch})
+                raise
 
     async def send(self, challenges: Sequence[Challenge]) -> None:
         """Publish outcomes, and return when they are acknowledged and noted.
