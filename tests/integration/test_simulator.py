@@ -7,8 +7,9 @@ import json
 import secrets
 import ssl
 import sys
+import traceback
 import urllib.request
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -98,10 +99,12 @@ async def exchange(client: Client, code: str, user: str, nonce: str | None = Non
     )
 
 
-async def refusal(client: Client, code: str, user: str = "alice") -> str:
-    """Return why Duo refuses an exchange."""
+async def refusal(calling: Awaitable[object]) -> str:
+    """Return why Duo refuses a call of the SDK."""
     with pytest.raises(DuoException) as raised:
-        await exchange(client, code, user)
+        await calling
+    # The SDK's frames keep its connection open, and the server would wait for that at its end.
+    traceback.clear_frames(raised.tb)
     return str(raised.value)
 
 
@@ -115,16 +118,15 @@ async def test_health_check_tells_the_time(duo: Duo) -> None:
 
 async def test_health_check_refuses_a_wrong_secret(duo: Duo) -> None:
     """A client with another secret is no client of ours."""
-    with pytest.raises(DuoException, match="invalid_client"):
-        await asyncio.to_thread(duo.client(secret=secrets.token_hex(20)).health_check)
+    client = duo.client(secret=secrets.token_hex(20))
+    assert "invalid_client" in await refusal(asyncio.to_thread(client.health_check))
 
 
 @pytest.mark.parametrize("skew", [timedelta(minutes=10), timedelta(minutes=-90)])
 async def test_health_check_refuses_other_clocks(duo: Duo, skew: timedelta) -> None:
     """An assertion of the past, or of the far future, is refused as Duo does: invalid_client."""
     duo.skew = skew
-    with pytest.raises(DuoException, match="invalid_client"):
-        await asyncio.to_thread(duo.client().health_check)
+    assert "invalid_client" in await refusal(asyncio.to_thread(duo.client().health_check))
 
 
 async def test_approval_becomes_a_token(duo: Duo) -> None:
@@ -169,27 +171,28 @@ async def test_code_is_good_once(duo: Duo) -> None:
     client = duo.client()
     code = await duo.come_back(client, "alice")
     await exchange(client, code, "alice")
-    assert "invalid_grant" in await refusal(client, code)
+    assert "invalid_grant" in await refusal(exchange(client, code, "alice"))
 
 
 async def test_code_expires(duo: Duo) -> None:
     """After a minute a code is worth nothing."""
     code = await duo.come_back(client := duo.client(), "alice")
     duo.skew = timedelta(seconds=60)
-    assert "invalid_grant" in await refusal(client, code)
+    assert "invalid_grant" in await refusal(exchange(client, code, "alice"))
 
 
 async def test_code_belongs_to_its_return_address(duo: Duo) -> None:
     """Another redirect_uri in the exchange than in the request is refused."""
     code = await duo.come_back(duo.client(), "alice")
     other = duo.client(callback="https://evil.example.com/callback")
-    assert "invalid_grant" in await refusal(other, code)
+    assert "invalid_grant" in await refusal(exchange(other, code, "alice"))
 
 
 async def test_exchange_refuses_a_wrong_secret(duo: Duo) -> None:
     """Who has the code and not the secret gets no token, and the code stays good."""
     code = await duo.come_back(client := duo.client(), "alice")
-    assert "invalid_client" in await refusal(duo.client(secret=secrets.token_hex(20)), code)
+    stranger = duo.client(secret=secrets.token_hex(20))
+    assert "invalid_client" in await refusal(exchange(stranger, code, "alice"))
     assert await exchange(client, code, "alice")
 
 
@@ -197,8 +200,7 @@ async def test_nonce_of_another_prompt_is_noticed(duo: Duo) -> None:
     """The SDK notices a token that was made for another nonce."""
     client = duo.client()
     code = await duo.come_back(client, "alice", nonce=NONCE)
-    with pytest.raises(DuoException, match="nonce"):
-        await exchange(client, code, "alice", "m" * 36)
+    assert "nonce" in await refusal(exchange(client, code, "alice", "m" * 36))
 
 
 async def test_code_is_called_code_where_wanted(duo: Duo) -> None:
