@@ -4,10 +4,10 @@ ARGS   ?=
 BIN    := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types layers format bench lock clean
+.PHONY: help setup demo test check lint types layers format bench screenshots lock clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # The stamp is the last thing made, so an install that was cut off is run again.
 .venv/.installed: requirements-dev.lock pyproject.toml
@@ -19,7 +19,7 @@ help:  ## list the targets
 
 setup: .venv/.installed  ## make .venv with everything the project needs
 
-demo: setup  ## play logins over a real Kafka and a real Valkey (ARGS=--exit ends afterwards)
+demo: setup  ## run everything on a real Kafka and a real Valkey, and play logins (ARGS=--exit ends then)
 	@$(BIN)/countersign demo $(ARGS)
 
 test: setup  ## run all tests
@@ -43,6 +43,9 @@ format: setup  ## let ruff format and sort the code
 
 bench: setup  ## measure the decider against two loops by hand
 	@$(BIN)/python tests/benchmarks/bench_decider.py $(ARGS)
+
+screenshots: setup  ## take the pictures of the walk again (needs a Chromium)
+	@PYTHONPATH=. $(BIN)/python -m tests.e2e.screenshots $(ARGS)
 
 lock: setup  ## resolve the dependencies anew
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
