@@ -1,0 +1,201 @@
+"""One server of the challenger's benchmark in a process of its own: Duo, or a contender.
+
+Run as `python -m tests.benchmarks.challenger_server NAME`, its settings in the environment, until SIGTERM.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import sys
+import warnings
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import psutil
+from duo_universal import Client
+from jwt.warnings import InsecureKeyLengthWarning
+
+from countersign.adapters.duo.configured import duo_universal_of
+from countersign.adapters.kafka.configured import kafka_connection
+from countersign.adapters.kafka.publisher import KafkaPublisher
+from countersign.adapters.redis.configured import redis_store
+from countersign.adapters.redis.connection import connect_redis
+from countersign.adapters.sealing import Sealer
+from countersign.challenger.app import Challenger
+from countersign.challenger.metrics import Metrics
+from countersign.core.tenant import DuoAccount, PushBudget, TenantSettings
+from countersign.local.ports import HOST
+from countersign.logs import set_up_logs
+from countersign.settings import Settings, load_settings
+from countersign.simulator.app import Simulator
+from countersign.simulator.behaviour import Behaviour
+from countersign.simulator.certificates import certificates
+from countersign.web.server import WebServer
+from tests.benchmarks import challenger_by_hand
+from tests.benchmarks.contender import ROOT, cpu_seconds
+from tests.benchmarks.figures import VoidRunError
+from tests.builders import ACME, a_tenant
+from tests.bus import FixedTenants
+
+OURS, BY_HAND, UNCHECKED = "challenger", "by hand", "by hand, no check"
+DUO: Final = "duo"
+CLIENT_ID: Final = "DI" + "BENCHMARK".ljust(18, "0")
+USERNAME: Final = "alice"
+SECRET, PLACE = "BENCH_DUO_SECRET", "BENCH_DUO_DIRECTORY"
+ENOUGH: Final = PushBudget(prompts=1_000_000)
+_PATIENCE: Final = 30.0
+
+
+class Running:
+    """A server's process, as the benchmark sees it.
+
+    Args:
+        pid: its process.
+        port: where it listens.
+    """
+
+    def __init__(self, pid: int, port: int) -> None:
+        self._seen = psutil.Process(pid)
+        self.port = port
+
+    def cpu_seconds(self) -> float:
+        """Return how much processor time it has taken so far."""
+        return cpu_seconds(self._seen)
+
+
+@asynccontextmanager
+async def served(name: str, port: int, given: Mapping[str, str]) -> AsyncIterator[Running]:
+    """Run a server, and stop it with the context; goes on once it listens.
+
+    Raises:
+        VoidRunError: it ended, or doesn't listen in time.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.benchmarks.challenger_server", name),
+        env={**os.environ, **given, "PYTHONPATH": str(ROOT)},
+        cwd=ROOT,
+    )
+    try:
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                while not await listens(port):
+                    if process.returncode is not None:
+                        message = f"{name} ended with status {process.returncode}"
+                        raise VoidRunError(message)
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            message = f"{name} doesn't listen"
+            raise VoidRunError(message) from None
+        yield Running(process.pid, port)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
+
+
+async def listens(port: int) -> bool:
+    """Say whether anybody listens on a port."""
+    try:
+        _, writer = await asyncio.open_connection(HOST, port)
+    except OSError:
+        return False
+    writer.close()
+    return True
+
+
+async def _duo(settings: Settings, stack: AsyncExitStack) -> None:
+    """Play Duo, with a user who approves at once."""
+    port = int(settings.duo_hosts.rpartition(":")[2])
+    files = certificates(Path(os.environ[PLACE]), now=datetime.now(UTC))
+    simulator = Simulator(
+        {CLIENT_ID: os.environ[SECRET]},
+        api_host=settings.duo_hosts,
+        clock=lambda: datetime.now(UTC),
+        token=lambda: secrets.token_urlsafe(32),
+    )
+    simulator.scripts[USERNAME] = Behaviour.APPROVE
+    server = WebServer(
+        simulator.app,
+        host=HOST,
+        port=port,
+        certificate=(files.certificate, files.key),
+        setting="port",
+    )
+    await server.start()
+    stack.push_async_callback(server.stop)
+
+
+async def _ours(settings: Settings, stack: AsyncExitStack) -> None:
+    """Be a challenger, put together as its own composition root does it."""
+    client = connect_redis(settings)
+    stack.push_async_callback(client.aclose)
+    publisher = KafkaPublisher(kafka_connection(settings))
+    stack.push_async_callback(publisher.close)
+    await publisher.start()
+    duo = duo_universal_of(settings)
+    stack.callback(duo.close)
+    challenger = Challenger(
+        settings,
+        store=redis_store(settings, client),
+        publisher=publisher,
+        tenants=FixedTenants(tenant_of(settings)),
+        duo=duo,
+        metrics=Metrics(),
+    )
+    await challenger.start()
+    stack.push_async_callback(challenger.stop)
+
+
+def tenant_of(settings: Settings) -> TenantSettings:
+    """Return a tenant whose Duo is the simulator, and whose push budget never ends."""
+    sealer = Sealer(settings.settings_keys())
+    sealed = sealer.seal(os.environ[SECRET], tenant=ACME, client_id=CLIENT_ID)
+    account = DuoAccount(client_id=CLIENT_ID, client_secret=sealed, api_host=settings.duo_hosts)
+    return a_tenant(duo=account, push_budget=ENOUGH)
+
+
+async def _by_hand(settings: Settings, stack: AsyncExitStack, *, checks: bool) -> None:
+    client = Client(
+        CLIENT_ID,
+        os.environ[SECRET],
+        settings.duo_hosts,
+        f"{settings.public_url}/callback",
+        duo_certs=str(settings.duo_ca_file),
+    )
+    app = challenger_by_hand.create_app(client, USERNAME, checks=checks)
+    server = WebServer(
+        app,
+        host=HOST,
+        port=settings.challenger_port,
+        setting="port",
+    )
+    await server.start()
+    stack.push_async_callback(server.stop)
+
+
+async def main(name: str) -> None:
+    """Serve until told to stop."""
+    set_up_logs("error", "console")
+    # Duo's secrets have 40 bytes, which PyJWT calls short for HS512.
+    warnings.simplefilter("ignore", InsecureKeyLengthWarning)
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    settings = load_settings()
+    async with AsyncExitStack() as stack:
+        if name == DUO:
+            await _duo(settings, stack)
+        elif name == OURS:
+            await _ours(settings, stack)
+        else:
+            await _by_hand(settings, stack, checks=name == BY_HAND)
+        await stop.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1]))

@@ -1,0 +1,67 @@
+"""The challenger's benchmark: its command line and its verdicts; nothing is timed here."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.benchmarks.challenger_options import FULL, QUICK, parse
+from tests.benchmarks.challenger_report import Report, Run, aims
+from tests.benchmarks.challenger_server import BY_HAND, OURS, UNCHECKED
+from tests.benchmarks.challenger_sweep import Sweep
+
+PROGRAM = Path(__file__).parents[1] / "benchmarks" / "bench_challenger.py"
+
+
+def test_help_explains() -> None:
+    """The program says what it measures and what it takes."""
+    done = subprocess.run(  # noqa: S603  # our own program
+        [sys.executable, PROGRAM, "--help"], capture_output=True, text=True, check=True
+    )
+    for word in (BY_HAND, UNCHECKED, "--quick", "--trips", "--rounds", "--overdue", "--walkers"):
+        assert word in done.stdout
+
+
+def test_amounts_have_defaults() -> None:
+    """Without arguments it measures in full; --quick measures less, and a given amount wins."""
+    assert parse([]).trips == FULL["trips"]
+    assert parse(["--quick"]).overdue == QUICK["overdue"]
+    assert parse(["--quick", "--trips", "5,000"]).trips == 5_000
+
+
+def test_wrong_arguments_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    """What can't be measured ends the program with status 2 and names the argument."""
+    with pytest.raises(SystemExit) as ended:
+        parse(["--rounds", "0"])
+    assert ended.value.code == 2
+    assert "--rounds" in capsys.readouterr().err
+
+
+def a_run(name: str, per_second: float) -> Run:
+    """Return a run of which only the rate matters."""
+    return Run(
+        contender=name,
+        per_second=per_second,
+        visit_p50=1,
+        visit_p99=1,
+        callback_p50=1,
+        callback_p99=1,
+        cpu=1,
+        duo_cpu=1,
+    )
+
+
+def test_verdicts_are_of_medians_and_of_the_longest_visit() -> None:
+    """A slow round doesn't miss an aim, a single slow visit during a sweep does."""
+    runs = [a_run(OURS, rate) for rate in (10, 60, 60)]
+    runs += [a_run(BY_HAND, 100), a_run(UNCHECKED, 200)]
+    sweep = Sweep(sweepers=1, seconds=9, quiet_p99=3, p99=9, longest=51, visits=300)
+    report = Report(parse(["--quick"]), 0.0, runs, [sweep])
+    assert [(aim.measured, aim.reached) for aim in aims(report)] == [
+        ("0.60 x", True),
+        ("0.30 x", False),
+        ("51 ms", False),
+    ]
