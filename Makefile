@@ -4,10 +4,10 @@ ARGS   ?=
 BIN    := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types layers format bench screenshots lock clean
+.PHONY: help setup demo test check lint types layers format bench bench-challenger screenshots lock clean
 
 help:  ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # The stamp is the last thing made, so an install that was cut off is run again.
 .venv/.installed: requirements-dev.lock pyproject.toml
@@ -43,6 +43,9 @@ format: setup  ## let ruff format and sort the code
 
 bench: setup  ## measure the decider against two loops by hand
 	@$(BIN)/python tests/benchmarks/bench_decider.py $(ARGS)
+
+bench-challenger: setup  ## measure round trips through the challenger, and visits during a sweep
+	@$(BIN)/python tests/benchmarks/bench_challenger.py $(ARGS)
 
 screenshots: setup  ## take the pictures of the walk again (needs a Chromium)
 	@PYTHONPATH=. $(BIN)/python -m tests.e2e.screenshots $(ARGS)

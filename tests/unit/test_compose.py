@@ -26,7 +26,9 @@ from countersign.settings.model import variable
 ROOT = Path(__file__).parents[2]
 COMPOSE = ROOT / "docker-compose.yml"
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
-OURS = ("topics", "decider", "cli")
+OURS = ("topics", "decider", "simulator", "challenger", "relying-party", "cli")
+KEYED = ("decider", "challenger", "cli")
+"""Those that are given keys."""
 
 
 class Instruction(NamedTuple):
@@ -124,16 +126,18 @@ def test_command_line_takes_each_command(tokens: list[str]) -> None:
 @pytest.mark.parametrize("name", OURS)
 def test_settings_are_settings(name: str, secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each COUNTERSIGN_ variable is a setting, and together with the secrets they are whole."""
-    environment = _service(name)["environment"]
+    environment = _service(name).get("environment", {})
     known = {variable(field) for field in Settings.model_fields} | {SECRETS_DIR_VARIABLE}
     assert set(environment) <= known
     for key in known & os.environ.keys():
         monkeypatch.delenv(key)
     for key, value in environment.items():
         monkeypatch.setenv(key, str(secrets) if key == SECRETS_DIR_VARIABLE else str(value))
+    if variable("duo_ca_file") in environment:  # made by the simulator, before this one starts
+        monkeypatch.setenv(variable("duo_ca_file"), str(secrets / "countersign_settings_key"))
     settings = load_settings()
     given = {key.upper() for key in _service(name).get("secrets", [])}
-    assert (variable("identifier_key") in given) is (name != "topics")
+    assert (variable("identifier_key") in given) is (name in KEYED)
     if given:
         settings.identifier_key_bytes()
         settings.settings_keys()
@@ -170,7 +174,8 @@ def test_named_paths_exist() -> None:
         context = ROOT / service["build"]["context"]
         assert (context / service["build"]["dockerfile"]).samefile(DOCKERFILE)
         for volume in service.get("volumes", []):
-            assert (ROOT / volume.split(":")[0]).exists()
+            source = volume.split(":")[0]
+            assert source in _compose()["volumes"] or (ROOT / source).exists()
 
 
 @pytest.mark.parametrize("name", OURS)
@@ -197,8 +202,32 @@ def test_services_wait_for_what_they_need() -> None:
         "topics": "service_completed_successfully",
         "valkey": "service_healthy",
     }
+    assert {
+        need: how["condition"] for need, how in _service("challenger")["depends_on"].items()
+    } == {
+        "topics": "service_completed_successfully",
+        "valkey": "service_healthy",
+        "simulator": "service_healthy",  # which has made its certificates by then
+    }
     assert _service("topics")["depends_on"]["kafka"]["condition"] == "service_healthy"
-    assert all(_service(name)["healthcheck"] for name in ("kafka", "valkey", "decider"))
+    assert all(
+        _service(name)["healthcheck"]
+        for name in ("kafka", "valkey", "decider", "simulator", "challenger", "relying-party")
+    )
+
+
+def test_browsers_find_what_they_are_sent_to() -> None:
+    """Deciders hand out the challenger's published address, and Duo's is the same inside and outside."""
+    defaults = Settings.model_construct()
+    published = {port.split(":")[1]: port.split(":")[2] for port in _service("simulator")["ports"]}
+    assert published[str(defaults.challenger_port)] == str(defaults.challenger_port)
+    for name in ("decider", "challenger"):
+        address = _service(name)["environment"]["COUNTERSIGN_PUBLIC_URL"]
+        assert address == f"http://localhost:{defaults.challenger_port}"
+    (host,) = [_service("challenger")["environment"]["COUNTERSIGN_DUO_HOSTS"]]
+    name, _, port = host.partition(":")
+    assert (name, published[port]) == ("localhost", port)
+    assert _service("challenger")["network_mode"] == "service:simulator"
 
 
 def test_probe_is_asked_where_it_listens() -> None:
@@ -206,7 +235,9 @@ def test_probe_is_asked_where_it_listens() -> None:
     port = Settings.model_construct().probe_port
     assert f":{port}/ready" in _service("decider")["healthcheck"]["test"][-1]
     assert _service("decider")["ports"][0].endswith(f":{port}")
-    assert _texts(_stages()[-1], "EXPOSE") == [str(port)]
+    assert _texts(_stages()[-1], "EXPOSE") == [
+        f"{Settings.model_construct().challenger_port} {port}"
+    ]
 
 
 def test_decider_may_finish_its_batch() -> None:

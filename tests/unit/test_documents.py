@@ -14,6 +14,7 @@ from cyclopts import App
 
 from countersign.adapters.kafka.topic_layout import wanted_topics
 from countersign.adapters.kafka.topics import TopicNames
+from countersign.challenger.metrics import Metrics as ChallengerMetrics
 from countersign.cli.app import COMMANDS, build
 from countersign.cli.event_files import Entry, to_record
 from countersign.core.errors import Defect
@@ -115,14 +116,16 @@ def test_make_targets_are_targets(document: Path) -> None:
 
 
 def _metrics() -> dict[str, tuple[str, ...]]:
-    """Return the decider's metrics as Prometheus names them, with their labels."""
-    metrics = Metrics()
-    found = {}
-    for each in vars(metrics).values():
-        if each is not metrics.registry:
-            (family,) = each.describe()
-            name = family.name + ("_total" if family.type == "counter" else "")
-            found[name] = tuple(each._labelnames)  # noqa: SLF001  # told nowhere else
+    """Return the services' metrics as Prometheus names them, with their labels."""
+    found: dict[str, tuple[str, ...]] = {}
+    for metrics in (Metrics(), ChallengerMetrics()):
+        for each in vars(metrics).values():
+            if each is not metrics.registry:
+                (family,) = each.describe()
+                name = family.name + ("_total" if family.type == "counter" else "")
+                labels = tuple(each._labelnames)  # noqa: SLF001  # told nowhere else
+                # One name means one thing, whichever service counts it.
+                assert found.setdefault(name, labels) == labels
     return found
 
 
@@ -220,7 +223,7 @@ def test_every_topic_is_documented() -> None:
 def test_what_is_called_at_redis_is_granted_and_no_more() -> None:
     """The least rights at Redis that the operations page gives are what scripts and connections call."""
     rights = _section(OPERATIONS, "Redis").partition("; in a cluster also")[0]
-    scripts = (ROOT / "services/countersign/adapters/redis/lua").glob("*.lua")
+    scripts = (ROOT / "services/countersign/adapters/redis/lua").rglob("*.lua")
     called = {
         command.lower()
         for script in scripts

@@ -21,6 +21,7 @@ _DIRECTORY: Final = Path("duo-simulator")
 
 def simulator(
     *,
+    host: str = "127.0.0.1",
     port: _Port = 8444,
     http_port: _Port = 8445,
     client_id: str | None = None,
@@ -30,7 +31,8 @@ def simulator(
     """Stand in for Duo on this machine, until SIGTERM or Ctrl-C; never for real logins.
 
     It speaks the protocol of Duo's Universal Prompt, so that Duo's own SDKs work with it, and shows a
-    prompt that anybody can approve on a pretended phone. It listens on the loopback interface alone.
+    prompt that anybody can approve on a pretended phone. So whoever reaches it gets through every MFA that
+    trusts it: leave it on the loopback interface.
 
     Without a client id and a secret it makes some up, keeps them in the directory, and writes a
     tenant's settings file beside them, ready for `countersign settings apply`. It makes certificates
@@ -41,6 +43,7 @@ def simulator(
     it, `GET /ledger` tells what happened, and `GET /health` that it lives.
 
     Args:
+        host: The address to listen on; another than the loopback one only within a container.
         port: The port for TLS, which Duo's API host localhost:PORT names.
         http_port: The port for the same without TLS: health, scripts, the ledger.
         client_id: Duo's Client ID, 20 characters.
@@ -72,6 +75,7 @@ def simulator(
     return asyncio.run(
         serve(
             {account.client_id: account.client_secret},
+            host=host,
             port=port,
             http_port=http_port,
             directory=directory,

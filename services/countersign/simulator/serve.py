@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 import structlog
 
@@ -19,13 +18,11 @@ from countersign.web.server import WebServer
 
 log = structlog.get_logger(__name__)
 
-HOST: Final = "127.0.0.1"
-"""The loopback interface alone: who reaches the simulator gets through every MFA that trusts it."""
-
 
 async def serve(
     accounts: Mapping[str, str],
     *,
+    host: str,
     port: int,
     http_port: int,
     directory: Path,
@@ -35,6 +32,7 @@ async def serve(
 
     Args:
         accounts: client id → client secret.
+        host: the address to listen on; who reaches it gets through every MFA that trusts it.
         port: for TLS; with it, clients know the simulator as `localhost:<port>`.
         http_port: the same without TLS, for tests and health checks.
         directory: where certificates are kept.
@@ -56,14 +54,14 @@ async def serve(
     )
     encrypted = WebServer(
         simulator.app,
-        host=HOST,
+        host=host,
         port=port,
         certificate=(files.certificate, files.key),
         setting="--port",
     )
     plain = WebServer(
         simulator.app,
-        host=HOST,
+        host=host,
         port=http_port,
         setting="--http-port",
     )
