@@ -9,8 +9,9 @@ from typing import Final
 
 ABOUT: Final = """\
 Measure the challenger with a Duo simulator, a real Kafka and a real Valkey, against
-  by hand            the same two routes that only call Duo's SDK: no store, no cookie, no checks
-  by hand, no check  the same without Duo's health check at each visit
+  by hand              the same two routes that only call Duo's SDK: no store, no cookie, no checks
+  by hand, no check    the same without Duo's health check at each visit
+  no check, kept open  that again, with connections to Duo that stay open, as ours do
 Measured are whole round trips a second (link, Duo's prompt, callback, redirect with a code), how long
 our part of them takes, and visits while very many overdue challenges are swept.
 """

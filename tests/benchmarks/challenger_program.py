@@ -70,7 +70,8 @@ async def _measured(options: Options, progress: Console) -> Report:
             sweep = await measure_sweep(ground, walkers, overdue=options.overdue, sweepers=sweepers)
             sweeps.append(sweep)
             progress.print(
-                f"{sweepers} sweeping: {sweep.seconds:.1f} s, longest visit {sweep.longest:.1f} ms"
+                f"{sweepers} sweeping: {sweep.seconds:.1f} s, p99 of visits {sweep.p99:.1f} ms,"
+                f" longest {sweep.longest:.1f} ms"
             )
     return Report(options, load_before, runs, sweeps)
 

@@ -11,17 +11,19 @@ import secrets
 import signal
 import sys
 import warnings
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import psutil
 from duo_universal import Client
 from jwt.warnings import InsecureKeyLengthWarning
 
 from countersign.adapters.duo.configured import duo_universal_of
+from countersign.adapters.duo.sdk import client_class
+from countersign.adapters.duo.transport import Transport
 from countersign.adapters.kafka.configured import kafka_connection
 from countersign.adapters.kafka.publisher import KafkaPublisher
 from countersign.adapters.redis.configured import redis_store
@@ -44,6 +46,7 @@ from tests.builders import ACME, a_tenant
 from tests.bus import FixedTenants
 
 OURS, BY_HAND, UNCHECKED = "challenger", "by hand", "by hand, no check"
+KEPT_OPEN: Final = "no check, kept open"
 DUO: Final = "duo"
 CLIENT_ID: Final = "DI" + "BENCHMARK".ljust(18, "0")
 USERNAME: Final = "alice"
@@ -160,15 +163,22 @@ def tenant_of(settings: Settings) -> TenantSettings:
     return a_tenant(duo=account, push_budget=ENOUGH)
 
 
-async def _by_hand(settings: Settings, stack: AsyncExitStack, *, checks: bool) -> None:
-    client = Client(
+async def _by_hand(settings: Settings, stack: AsyncExitStack, name: str) -> None:
+    """Serve the routes by hand; the last kind lends them our connections, which stay open."""
+    make: Callable[..., Any] = Client
+    if name == KEPT_OPEN:
+        timeout = settings.duo_timeout.total_seconds()
+        transport = Transport(timeout=timeout, connections=challenger_by_hand.THREADS)
+        stack.callback(transport.close)
+        make = client_class(transport)
+    client = make(
         CLIENT_ID,
         os.environ[SECRET],
         settings.duo_hosts,
         f"{settings.public_url}/callback",
         duo_certs=str(settings.duo_ca_file),
     )
-    app = challenger_by_hand.create_app(client, USERNAME, checks=checks)
+    app = challenger_by_hand.create_app(client, USERNAME, checks=name == BY_HAND)
     server = WebServer(
         app,
         host=HOST,
@@ -193,7 +203,7 @@ async def main(name: str) -> None:
         elif name == OURS:
             await _ours(settings, stack)
         else:
-            await _by_hand(settings, stack, checks=name == BY_HAND)
+            await _by_hand(settings, stack, name)
         await stop.wait()
 
 
