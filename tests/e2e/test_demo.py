@@ -55,6 +55,9 @@ async def test_every_scene_ends_as_it_must() -> None:
     assert "✗" not in said
     for kind in ("allowed", "challenged", "denied", "delegated"):
         assert f"login.{kind}" in said
+    for kind in ("passed", "denied", "expired", "failed", "failed_open"):
+        assert f"challenge.{kind} " in said
+    assert "approved elsewhere" in said
     for reason in (
         "remembered_browser",
         "duo_allowed",
@@ -65,6 +68,9 @@ async def test_every_scene_ends_as_it_must() -> None:
         "login_expired",
         "push_budget_spent",
         "invalid_event",
+        "duo_denied",
+        "duo_unavailable",
+        "not_back_in_time",
     ):
         assert reason in said
     assert "byte for byte" in said
@@ -73,7 +79,7 @@ async def test_every_scene_ends_as_it_must() -> None:
 @pytest.mark.usefixtures("stack")
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 async def test_nothing_is_left_behind(number: signal.Signals) -> None:
-    """However the demo ends, by Ctrl-C or killed, Kafka, Valkey and the deciders end with it."""
+    """However the demo ends, by Ctrl-C or killed, Kafka, Valkey and every service end with it."""
     async with demo() as process:
         await until_it_says(process, "Still up")
         children = psutil.Process(process.pid).children(recursive=True)

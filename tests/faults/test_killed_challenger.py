@@ -16,7 +16,7 @@ from countersign.core.challenge import State
 from countersign.core.result import ResultType
 from tests.browsers import code_of
 from tests.builders import a_return_record
-from tests.bus import Bus, by_event
+from tests.bus import PATIENCE, Bus, by_event
 from tests.faults.challenger_bus import (
     SOON,
     HttpBrowser,
@@ -225,3 +225,25 @@ async def test_told_to_stop_while_outcomes_wait(stack: Stack, spent: Path) -> No
         results = await bus.answers(2, patience=10)
         assert {result.type for result in results} == {DENIED}
         await nothing_is_due(bus)
+
+
+async def test_told_to_stop_in_the_middle_of_a_sweep(stack: Stack, spent: Path) -> None:
+    """What a sweeper has let expire is published before the process ends well; nobody has to sweep again."""
+    async with swept_bus(stack, database=10) as bus:
+        challenges = await open_challenges(bus, "alice", "bob", lifetime=timedelta(seconds=-1))
+        async with challenger_process(bus, spent, point=HELD, sweeps=SOON) as (process, _):
+            await until_expired(bus, [one.id for one in challenges])
+            assert await terminated(process) == 0
+        results = await bus.answers(2, patience=10)
+        assert {result.type for result in results} == {EXPIRED}
+        await nothing_is_due(bus)
+
+
+async def until_expired(bus: Bus, ids: list[str]) -> None:
+    """Return when the store says that all of them have expired; read results meanwhile."""
+    async with asyncio.timeout(PATIENCE):
+        while not all(
+            one is not None and one.state is State.EXPIRED
+            for one in await bus.store.challenges(ids)
+        ):
+            await bus.read()

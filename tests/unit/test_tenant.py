@@ -245,6 +245,8 @@ def test_an_https_url_or_a_loopback_address_is_taken(url: str) -> None:
         "https://evil.example\\.app.example.com/",
         "https://app.example.com/return#part",
         "https://app.example.com/return#",
+        "https://app.example.com/return?mfa_code=1",
+        "https://app.example.com/return?a=b&mfa_code",
         "https://app.example.com/a b",
         "https://app.example.com/\r\nSet-Cookie:x=1",
         "\thttps://app.example.com/",

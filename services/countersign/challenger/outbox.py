@@ -62,10 +62,6 @@ class Outbox:
                 await self.send(batch)
             except UnavailableError as error:
                 log.warning("outcomes_delayed", outcomes=len(batch), reason=str(error))
-            except asyncio.CancelledError:
-                # The process stops, and drains once more: these may not be out yet.
-                self._waiting.update({one.id: one for one in batch})
-                raise
 
     async def send(self, challenges: Sequence[Challenge]) -> None:
         """Publish outcomes, and return when they are acknowledged and noted.
@@ -75,6 +71,14 @@ class Outbox:
         """
         if not challenges:
             return
+        try:
+            await self._send(challenges)
+        except asyncio.CancelledError:
+            # The process stops, and drains once more: these may not be out yet.
+            self._waiting.update({one.id: one for one in challenges})
+            raise
+
+    async def _send(self, challenges: Sequence[Challenge]) -> None:
         async with self._turn:
             await self._publisher.publish([self._record(one) for one in challenges])
         for challenge in challenges:

@@ -308,4 +308,6 @@ def _url_flaw(url: str) -> str | None:
         return "holds a user name or password"
     if "#" in url:
         return "holds a fragment, which never reaches a server"
+    if re.search(r"(?:^|&)mfa_code(?:=|&|$)", parts.query):
+        return "holds mfa_code, which is what a browser brings back in it"
     return None
