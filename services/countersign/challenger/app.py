@@ -6,16 +6,12 @@ import asyncio
 import random
 import secrets
 from collections.abc import Callable
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from countersign.adapters.duo.configured import duo_universal_of
-from countersign.adapters.kafka.configured import kafka_connection
-from countersign.adapters.kafka.publisher import KafkaPublisher
-from countersign.adapters.kafka.tenant_settings import TenantSettingsReader
-from countersign.adapters.redis.configured import redis_store, verified
-from countersign.adapters.redis.connection import connect_redis
+from countersign.adapters.reach import reach
 from countersign.challenger.callbacks import Callbacks
 from countersign.challenger.measured_duo import MeasuredDuo
 from countersign.challenger.metrics import Metrics
@@ -24,12 +20,10 @@ from countersign.challenger.outbox import Outbox
 from countersign.challenger.routes import create_app
 from countersign.challenger.sweeper import Sweeper
 from countersign.challenger.visits import Visits
-from countersign.core.errors import BusUnavailableError
 from countersign.core.identity import Pseudonyms
 from countersign.ports import Clock, Duo, Publisher, Store, TenantDirectory
 from countersign.probe.readiness import Readiness
 from countersign.probe.service import run_service
-from countersign.probe.watch import watch
 from countersign.settings import Settings
 from countersign.web.server import WebServer
 
@@ -144,22 +138,7 @@ async def serve(settings: Settings, *, shown: Shown | None = None) -> int:
     metrics = Metrics()
 
     async def start(stack: AsyncExitStack) -> None:
-        client = connect_redis(settings)
-        stack.push_async_callback(client.aclose)
-        store = redis_store(settings, client)
-        await verified(store, readiness)
-
-        connection = kafka_connection(settings)
-        tenants = TenantSettingsReader(connection, settings.tenant_settings_topic)
-        readiness.lacks("tenant-settings", "reading the topic to its end")
-        await tenants.start()
-        stack.push_async_callback(tenants.stop)
-        readiness.has("tenant-settings")
-
-        publisher = KafkaPublisher(connection)
-        stack.push_async_callback(publisher.close)
-        with suppress(BusUnavailableError):  # then the first outcome waits for it, and says so
-            await publisher.start()
+        store, tenants, publisher = await reach(settings, readiness, stack)
         duo = duo_universal_of(settings)
         stack.callback(duo.close)
         challenger = Challenger(
@@ -173,8 +152,5 @@ async def serve(settings: Settings, *, shown: Shown | None = None) -> int:
         await challenger.start()
         stack.push_async_callback(challenger.stop)
         readiness.has("browsers")
-        checks = {"store": store.verify, "tenant-settings": tenants.catch_up}
-        watching = asyncio.create_task(watch(readiness, checks))
-        stack.callback(watching.cancel)
 
     return await run_service(settings, readiness, metrics.registry, start)

@@ -6,9 +6,8 @@ which lose events (docs/adr/0001). The source of events and the way back are our
 
 from __future__ import annotations
 
-import asyncio
 import gc
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 
 import faust
@@ -16,11 +15,7 @@ from aiokafka import AIOKafkaConsumer
 from faust.app.base import BootStrategy
 
 from countersign.adapters.kafka.configured import kafka_connection
-from countersign.adapters.kafka.publisher import KafkaPublisher
-from countersign.adapters.kafka.tenant_settings import TenantSettingsReader
-from countersign.adapters.redis.configured import redis_store, verified
-from countersign.adapters.redis.connection import connect_redis
-from countersign.core.errors import BusUnavailableError
+from countersign.adapters.reach import reach
 from countersign.core.identity import Pseudonyms
 from countersign.decider.agent import BatchHandler, Topics
 from countersign.decider.channel import Batch, BatchChannel
@@ -32,7 +27,6 @@ from countersign.logs import quiet_libraries
 from countersign.ports import Publisher, Store, TenantDirectory
 from countersign.probe.readiness import Readiness
 from countersign.probe.service import run_service
-from countersign.probe.watch import watch
 from countersign.settings import Settings
 
 
@@ -185,22 +179,7 @@ async def _started(
     settings: Settings, readiness: Readiness, metrics: Metrics, stack: AsyncExitStack
 ) -> Decider:
     """Start a decider; wait for Redis and Kafka as long as it takes."""
-    client = connect_redis(settings)
-    stack.push_async_callback(client.aclose)
-    store = redis_store(settings, client)
-    await verified(store, readiness)
-
-    connection = kafka_connection(settings)
-    tenants = TenantSettingsReader(connection, settings.tenant_settings_topic)
-    readiness.lacks("tenant-settings", "reading the topic to its end")
-    await tenants.start()
-    stack.push_async_callback(tenants.stop)
-    readiness.has("tenant-settings")
-
-    publisher = KafkaPublisher(connection)
-    stack.push_async_callback(publisher.close)
-    with suppress(BusUnavailableError):  # then the first batch waits for it, and says so
-        await publisher.start()
+    store, tenants, publisher = await reach(settings, readiness, stack)
     decider = Decider(
         settings,
         store=store,
@@ -211,8 +190,4 @@ async def _started(
     )
     await decider.start()
     stack.push_async_callback(decider.stop)
-    watching = asyncio.create_task(
-        watch(readiness, {"store": store.verify, "tenant-settings": tenants.catch_up})
-    )
-    stack.callback(watching.cancel)
     return decider
