@@ -13,8 +13,8 @@ import uvicorn
 
 from countersign.core.errors import Problem, SettingsError
 
-_GRACE = 5
-"""Seconds that a request under way may still take once the server stops."""
+_GRACE = 10
+"""Seconds that a request under way may still take once the server stops; a call to Duo takes eight."""
 _LONGEST_HEADERS = 32 * 1024
 _PORT = "Give another port, or 0 for any that is free"
 _CERTIFICATE = "Give a certificate and its private key, both as PEM files"
