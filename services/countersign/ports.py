@@ -173,7 +173,7 @@ class Duo(Protocol):
 
         Raises:
             DuoUnavailableError: it is out of reach.
-            DuoBusyError: it was asked too often.
+            DuoBusyError: it was asked too often, or we have no call to spare.
             DuoRefusedError: it refuses the account, or isn't who it should be.
         """
         ...
@@ -191,7 +191,7 @@ class Duo(Protocol):
 
         Raises:
             DuoUnavailableError: it is out of reach; whether it took the code is unknown.
-            DuoBusyError: it was asked too often.
+            DuoBusyError: it was asked too often, or we have no call to spare; the code was not taken.
             DuoRefusedError: it refuses the code or the account, or its answer can't be trusted.
         """
         ...
