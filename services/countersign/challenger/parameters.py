@@ -10,7 +10,7 @@ CHALLENGE_ID: Final = re.compile(r"[0-9a-f]{2}[A-Za-z0-9_-]{22}")
 _STATE: Final = re.compile(rf"({CHALLENGE_ID.pattern})[A-Za-z0-9_-]{{22,128}}")
 _LONGEST_QUERY: Final = 8 * 1024
 _MOST_PARAMETERS: Final = 20
-_LONGEST_CODE: Final = 1024
+_LONGEST_ANSWER: Final = 1024
 _KNOWN: Final = ("state", "duo_code", "code", "error")
 
 
@@ -55,6 +55,6 @@ def read_callback(query: bytes) -> Callback | None:
     code, error = found.get("duo_code"), found.get("error")
     if state is None or (code is None) == (error is None):
         return None
-    if code is not None and not 0 < len(code) <= _LONGEST_CODE:
+    if not 0 < len(code or error or "") <= _LONGEST_ANSWER:
         return None
     return Callback(state[0], state[1], code, error)

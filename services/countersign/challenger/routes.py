@@ -33,7 +33,8 @@ _PREFIX: Final = "__Host-"
 """A browser takes such a cookie from this very host only, and only over TLS (RFC 6265bis, 4.1.3.2)."""
 _SEE_OTHER: Final = 303
 _STATUS_PAGES: Final = {404: Page.NO_SUCH_PAGE, 405: Page.WRONG_METHOD}
-_HTML: Final = "text/html; charset=utf-8"
+_HTML: Final = "text/html"
+"""Litestar says the charset itself."""
 
 _Request = Request[Any, Any, Any]
 _Response = Response[bytes]
@@ -119,7 +120,11 @@ class _Routes:
             self._metrics.answers.labels(step, where).inc()
             cookies = [self._set(answer.cookie)] if answer.cookie is not None else []
             return Response(
-                b"", status_code=_SEE_OTHER, headers={"location": answer.to}, cookies=cookies
+                b"",
+                status_code=_SEE_OTHER,
+                media_type=_HTML,
+                headers={"location": answer.to},
+                cookies=cookies,
             )
         self._metrics.answers.labels(step, answer.page.value).inc()
         headers = {}
