@@ -22,6 +22,7 @@ from countersign.challenger.sweeper import Sweeper
 from countersign.challenger.visits import Visits
 from countersign.core.identity import Pseudonyms
 from countersign.ports import Clock, Duo, Publisher, Store, TenantDirectory
+from countersign.probe.collector import spare_the_collector
 from countersign.probe.readiness import Readiness
 from countersign.probe.service import run_service
 from countersign.settings import Settings
@@ -110,6 +111,7 @@ class Challenger:
             SettingsError: the address can't be listened on.
         """
         await self.web.start()
+        spare_the_collector()
         self._running = [
             asyncio.create_task(self.outbox.run()),
             asyncio.create_task(self.sweeper.run()),

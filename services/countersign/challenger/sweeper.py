@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 _A_BUCKET: Final = 20
 """Most challenges of a bucket at a time."""
-_AT_ONCE: Final = 100
+_AT_ONCE: Final = 25
 """Challenges in a step: some milliseconds, since browsers are waiting for their turn meanwhile."""
 
 
