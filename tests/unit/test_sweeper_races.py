@@ -14,6 +14,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from countersign.adapters.memory.duo import APPROVED
 from countersign.challenger.app import Challenger
 from countersign.core.challenge import PUBLICATION_GRACE, TERMINAL, Challenge, come_back
 from countersign.core.duo_answer import DuoAnswer
@@ -37,7 +38,7 @@ MOST = 3
 which = st.integers(0, MOST - 1)
 answers = st.sampled_from(
     [
-        DuoAnswer(allowed=True),
+        APPROVED,
         DuoAnswer(allowed=False),
         DuoBusyError("busy"),
         DuoRefusedError("refused"),
@@ -111,7 +112,9 @@ class Races(RuleBasedStateMachine):
         code = self.walk.duo.answer(state, answer)
 
         async def come() -> None:
-            await asyncio.gather(*(browser.callback(state, duo_code=code) for _ in range(times)))
+            comes = (browser.callback(state, duo_code=code) for _ in range(times))
+            for response in await asyncio.gather(*comes):
+                assert response.status_code != 500
 
         self.runner.run(come())
 
