@@ -16,6 +16,7 @@ from countersign.core.errors import Problem, SettingsError
 _GRACE = 10
 """Seconds that a request under way may still take once the server stops; a call to Duo takes eight."""
 _LONGEST_HEADERS = 32 * 1024
+_BACKLOG = 2048
 _PORT = "Give another port, or 0 for any that is free"
 _CERTIFICATE = "Give a certificate and its private key, both as PEM files"
 
@@ -89,6 +90,7 @@ class WebServer:
             proxy_headers=False,
             lifespan="off",
             ws="none",
+            http="h11",  # the one whose limit on headers is set below
             timeout_graceful_shutdown=_GRACE,
             h11_max_incomplete_event_size=_LONGEST_HEADERS,
             **self._tls,
@@ -116,6 +118,8 @@ class WebServer:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((self._host, self._port))
+            # Here, and not by uvicorn, which would end without a word to us.
+            listening.listen(_BACKLOG)
         except OSError as error:
             listening.close()
             refused = self._problem("can't be listened on", _PORT, error)
