@@ -19,7 +19,7 @@ from countersign.core.challenge import Challenge
 from countersign.core.identity import Pseudonyms
 from countersign.core.login import LoginAttempted
 from countersign.core.tenant import TenantSettings
-from countersign.ports import Publisher, Recording, Store
+from countersign.ports import Publisher, Recording, Store, TenantDirectory
 from countersign.settings import Settings, load_settings
 from countersign.wire.results import Result, read_result
 from tests.builders import (
@@ -81,13 +81,18 @@ class Walk:
         self.tenants = tenants or (a_tenant(),)
         self.challenger = self.another(publisher)
 
-    def another(self, publisher: Publisher | None = None, store: Store | None = None) -> Challenger:
+    def another(
+        self,
+        publisher: Publisher | None = None,
+        store: Store | None = None,
+        directory: TenantDirectory | None = None,
+    ) -> Challenger:
         """Return a challenger beside the first, with the same store and Duo."""
         return Challenger(
             self.settings,
             store=store or self.store,
             publisher=publisher or self.published,
-            tenants=FixedTenants(*self.tenants),
+            tenants=directory or FixedTenants(*self.tenants),
             duo=self.duo,
             metrics=Metrics(),
             clock=lambda: self.now,

@@ -114,6 +114,7 @@ class DuoServer:
         self._context = context
         self._loop = asyncio.new_event_loop()
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
         self._thread = threading.Thread(target=self._loop.run_forever)
         self._server: asyncio.Server | None = None
         self.behaviour: Behaviour = self.well
@@ -163,23 +164,31 @@ class DuoServer:
         return jwt.encode(claims, self.key, algorithm=self.algorithm)
 
     async def _start(self) -> None:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", ssl=self._context)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", ssl=self._context)
         self.host = f"localhost:{self._server.sockets[0].getsockname()[1]}"
 
     async def _stop(self) -> None:
         assert self._server is not None
         self._server.close()
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for _ in range(5):
-            await asyncio.sleep(0)  # rounds of the loop in which aborted transports close
+        for _ in range(
+            5
+        ):  # rounds of the loop in which aborted transports close, and late ones come
+            for writer in self._writers:
+                writer.transport.abort()
+            for task in tuple(self._tasks):
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.sleep(0)
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(
+            writer
+        )  # at once: a task that is cancelled before it starts closes nothing
+        task = self._loop.create_task(self._serve(reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         with suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             try:
@@ -193,6 +202,7 @@ class DuoServer:
                 writer.transport.abort()
                 with suppress(OSError):
                     await writer.wait_closed()
+                self._writers.discard(writer)
 
 
 async def _read(reader: asyncio.StreamReader) -> Request:

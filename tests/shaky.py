@@ -94,17 +94,20 @@ class ShakyPublisher(MemoryPublisher):
     Attributes:
         down: nothing gets through.
         deaf: everything gets through, and no acknowledgement comes back.
+        refused: how often something didn't get through.
     """
 
     def __init__(self) -> None:
         super().__init__()
         self.down = False
         self.deaf = False
+        self.refused = 0
 
     async def publish(self, records: Sequence[OutboundRecord]) -> None:
         """See `ports.Publisher.publish`."""
         await asyncio.sleep(0)
         if self.down:
+            self.refused += 1
             raise BusUnavailableError(BUS_AWAY)
         await super().publish(records)
         if self.deaf:

@@ -24,7 +24,7 @@ from tests.shaky import ShakyPublisher, ShakyStore
 
 EVENTS = (
     *("wrong_browser", "unknown_state", "fraud_reported", "failed_open", "challenge_ended"),
-    *("duo_error", "store_away", "outcomes_delayed", "outcomes_published_again", "unexpected"),
+    *("duo_error", "not_now", "outcomes_delayed", "outcomes_published_again", "unexpected"),
 )
 """What the walk makes the challenger log."""
 

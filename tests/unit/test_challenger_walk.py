@@ -10,19 +10,25 @@ import pytest
 
 from countersign.core.challenge import State
 from countersign.core.duo_answer import DuoAnswer
-from countersign.core.errors import DuoBusyError, DuoRefusedError, DuoUnavailableError
+from countersign.core.errors import (
+    BusUnavailableError,
+    DuoBusyError,
+    DuoRefusedError,
+    DuoUnavailableError,
+)
 from countersign.core.result import Assurance, Reason, ResultType
-from countersign.core.tenant import ChallengeRules, Failmode, PushBudget
+from countersign.core.tenant import ChallengeRules, Failmode, PushBudget, TenantSettings
 from tests.browsers import Walk, at_the_prompt, code_of, state_of, title_of
 from tests.builders import GLOBEX, RETURN_URL, a_login, a_tenant
+from tests.bus import FixedTenants
 
 DENIED = DuoAnswer(allowed=False)
+OPEN = ChallengeRules(return_urls=(RETURN_URL,), failmode=Failmode.OPEN)
 
 
 def failing_open() -> Walk:
     """Return a walk whose tenant lets logins in while Duo is away."""
-    rules = ChallengeRules(return_urls=(RETURN_URL,), failmode=Failmode.OPEN)
-    return Walk(a_tenant(challenge=rules))
+    return Walk(a_tenant(challenge=OPEN))
 
 
 @pytest.mark.law(6)
@@ -155,6 +161,65 @@ async def test_a_tenant_without_an_account_fails() -> None:
     page = await walk.browser(walk.another()).visit(challenge)
     assert page.status_code == 502
     assert (await walk.stands(challenge)).state is State.FAILED
+
+
+@pytest.mark.law(8)
+async def test_settings_older_than_the_decision_are_never_used() -> None:
+    """Law 8: a challenger that has not read what a decider decided by reads it first, or says "not now"."""
+
+    class Behind(FixedTenants):
+        """A directory that is behind until it catches up, if it can."""
+
+        reachable = False
+
+        def get(self, tenant: str) -> TenantSettings | None:
+            """See `ports.TenantDirectory.get`."""
+            return super().get(tenant) if self.caught_up else a_tenant(version=1, challenge=OPEN)
+
+        async def catch_up(self) -> None:
+            """See `ports.TenantDirectory.catch_up`."""
+            if not self.reachable:
+                message = "Kafka can't be reached"
+                raise BusUnavailableError(message)
+            await super().catch_up()
+
+    walk = Walk(a_tenant(version=2))
+    walk.duo.health["acme"] = DuoUnavailableError("away")
+    challenge = await walk.open(settings_version=2)
+    directory = Behind(a_tenant(version=2))
+    browser = walk.browser(walk.another(directory=directory))
+    assert (await browser.visit(challenge)).status_code == 503
+    assert (await walk.stands(challenge)).state is State.PENDING
+    directory.reachable = True
+    # Version 1 would have let the login in.
+    assert title_of(await browser.visit(challenge)) == "Duo can't be reached"
+    assert (await walk.stands(challenge)).state is State.FAILED
+
+
+@pytest.mark.parametrize("lost", [True, False])
+async def test_a_refusal_leaves_an_open_prompt_alone(*, lost: bool) -> None:
+    """An account that is refused, or gone, ends nothing while a prompt may still be answered."""
+    walk = Walk()
+    challenge, browser, state = await at_the_prompt(walk)
+    if lost:
+        walk.tenants = (a_tenant(duo=None),)
+        stranger = walk.browser(walk.another())
+    else:
+        walk.duo.health["acme"] = DuoRefusedError("no")
+        stranger = walk.browser()
+    assert (await stranger.visit(challenge)).status_code == 503
+    assert (await browser.callback(state, duo_code=walk.duo.approve(state))).status_code == 303
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "HEAD", "POST", "PUT", "DELETE", "TRACE"])
+async def test_other_methods_are_refused(method: str) -> None:
+    """Browsers come with GET; anything else is answered 405, and says what is allowed."""
+    walk = Walk()
+    challenge, browser, _ = await at_the_prompt(walk)
+    for path in (f"/c/{challenge.id}", "/callback"):
+        refused = await browser.http.request(method, path)
+        assert refused.status_code == 405
+        assert "GET" in refused.headers["allow"]
 
 
 async def test_each_prompt_is_charged_and_a_spent_budget_opens_none() -> None:
@@ -350,6 +415,17 @@ async def test_a_cookie_lasts_as_long_as_its_challenge_and_is_for_this_host_alon
     assert {"secure", "httponly", "path=/", "samesite=lax", "max-age=360"} <= attributes
     assert not any(part.startswith("domain") for part in attributes)
     assert challenge.id not in cookie
+
+
+async def test_a_browser_never_has_very_many_cookies() -> None:
+    """Once there are twenty, those of earlier visits go; the newest still leads back."""
+    walk = Walk(a_tenant(push_budget=PushBudget(prompts=100)))
+    browser = walk.browser()
+    challenge = await walk.open()
+    for _ in range(25):
+        state = state_of(await browser.visit(challenge))
+        assert len(browser.http.cookies) <= 21
+    assert (await browser.callback(state, duo_code=walk.duo.approve(state))).status_code == 303
 
 
 async def test_every_answer_has_safe_headers() -> None:

@@ -12,10 +12,11 @@ from typing import Final
 
 from countersign.adapters.duo.configured import duo_universal_of
 from countersign.adapters.reach import reach
+from countersign.adapters.redis.connection import TIMEOUT
 from countersign.challenger.callbacks import Callbacks
 from countersign.challenger.measured_duo import MeasuredDuo
 from countersign.challenger.metrics import Metrics
-from countersign.challenger.moves import Moves
+from countersign.challenger.moves import PATIENCE, Moves
 from countersign.challenger.outbox import Outbox
 from countersign.challenger.routes import create_app
 from countersign.challenger.sweeper import Sweeper
@@ -30,8 +31,11 @@ from countersign.web.server import WebServer
 
 Shown = Callable[[Duo], Duo]
 
-_RECORDING: Final = timedelta(seconds=7)
-"""How long a lease outlives an exchange: as long as its answer is held on to while the store is away."""
+_RECORDING: Final = timedelta(seconds=PATIENCE + 2 * TIMEOUT)
+"""How long recording an exchange may take: it is tried for so long, and the last try has its own time-outs.
+
+So a lease outlives whatever its holder does, and a stop waits for it.
+"""
 
 
 def utc_now() -> datetime:
@@ -69,6 +73,7 @@ class Challenger:
         clock: Clock = utc_now,
     ) -> None:
         pseudonyms = Pseudonyms(settings.identifier_key_bytes())
+        self._term = settings.duo_timeout + _RECORDING
         measured = MeasuredDuo(duo, metrics)
         self.metrics = metrics
         self.outbox = Outbox(store, publisher, settings.mfa_results_topic, metrics)
@@ -83,7 +88,7 @@ class Challenger:
             pseudonyms=pseudonyms,
             clock=clock,
             token=new_token,
-            term=settings.duo_timeout + _RECORDING,
+            term=self._term,
         )
         self.sweeper = Sweeper(
             store,
@@ -101,6 +106,7 @@ class Challenger:
             port=settings.challenger_port,
             certificate=(cert, key) if cert is not None and key is not None else None,
             setting="COUNTERSIGN_CHALLENGER_PORT",
+            grace=self._term,
         )
         self._running: list[asyncio.Task[None]] = []
 

@@ -14,6 +14,7 @@ import structlog
 from countersign.challenger.answers import Answer, Cookies, Page, Show
 from countersign.challenger.moves import Moves
 from countersign.challenger.parameters import Callback
+from countersign.challenger.settings_in_force import settings_for
 from countersign.challenger.standing import Standing
 from countersign.challenger.visits import TRIES
 from countersign.core.challenge import (
@@ -34,6 +35,7 @@ from countersign.core.errors import (
 )
 from countersign.core.identity import Pseudonyms
 from countersign.core.result import to_milliseconds
+from countersign.core.tenant import TenantSettings
 from countersign.ports import Clock, Duo, TenantDirectory
 
 log = structlog.get_logger(__name__)
@@ -80,7 +82,7 @@ class Callbacks:
             cookies: what the browser brought of its own.
 
         Raises:
-            StoreUnavailableError: the store can't be asked now; the browser may come again.
+            UnavailableError: the store, or newer settings, can't be read now; the browser may come again.
         """
         for _ in range(TRIES):
             challenge = await self._moves.read(back.challenge)
@@ -98,10 +100,12 @@ class Callbacks:
                 return Show(Page.WRONG_BROWSER)
             if stands := self._standing.answer(challenge, cookies, self._now()):
                 return stands
+            # Before the claim: once the code is spent there is no waiting for settings.
+            tenant = await settings_for(self._tenants, challenge)
             if back.code is None:
                 answer = await self._refused(challenge, back, cookies)
             else:
-                answer = await self._claimed(challenge, mine, cookie, back)
+                answer = await self._claimed(challenge, tenant, mine, cookie, back)
             if answer is not None:
                 return answer
         return Show(Page.MOVING_ON)
@@ -126,7 +130,12 @@ class Callbacks:
         return self._standing.answer(moved, cookies, self._now())
 
     async def _claimed(
-        self, challenge: Challenge, mine: Visit, cookie: str, back: Callback
+        self,
+        challenge: Challenge,
+        tenant: TenantSettings | None,
+        mine: Visit,
+        cookie: str,
+        back: Callback,
     ) -> Answer | None:
         """Take the lease, exchange the code, and record what Duo said."""
         holder, cookies = self._token(), Cookies({mine.id: cookie})
@@ -136,7 +145,7 @@ class Callbacks:
         if claimed.outcome is not None:
             return self._standing.answer(claimed, cookies, self._now())
         try:
-            moved = await self._exchanged(claimed, holder, mine, cookie, back)
+            moved = await self._exchanged(claimed, tenant, holder, mine, cookie, back)
         except DuoBusyError:
             # The code was not used. The lease runs out, and the same address may be opened again.
             return Show(Page.DUO_AWAY)
@@ -150,14 +159,19 @@ class Callbacks:
         return self._standing.answer(moved, cookies, self._now())
 
     async def _exchanged(
-        self, claimed: Challenge, holder: str, mine: Visit, cookie: str, back: Callback
+        self,
+        claimed: Challenge,
+        tenant: TenantSettings | None,
+        holder: str,
+        mine: Visit,
+        cookie: str,
+        back: Callback,
     ) -> Challenge:
         """Return the challenge with Duo's word.
 
         Raises:
             DuoBusyError: Duo has not taken the code.
         """
-        tenant = self._tenants.get(claimed.identity.tenant)
         if tenant is None or tenant.duo is None:
             return fail(claimed, holder, self._now())
         try:

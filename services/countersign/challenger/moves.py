@@ -14,7 +14,7 @@ from countersign.ports import Change, Store
 
 log = structlog.get_logger(__name__)
 
-_PATIENCE: Final = 6.0
+PATIENCE: Final = 6.0
 """Seconds that Duo's answer is held on to while the store is away: a code can't be exchanged twice."""
 
 
@@ -53,7 +53,7 @@ class Moves:
         async for attempt in stamina.retry_context(
             on=StoreUnavailableError,
             attempts=None if patiently else 1,
-            timeout=_PATIENCE,
+            timeout=PATIENCE,
             wait_initial=0.1,
             wait_max=1.0,
         ):

@@ -15,6 +15,7 @@ import structlog
 from countersign.challenger.metrics import Metrics
 from countersign.core.challenge import Challenge
 from countersign.core.errors import UnavailableError
+from countersign.logs import where_it_failed
 from countersign.ports import Publisher, Store
 from countersign.wire.results import OutboundRecord, write_result
 
@@ -62,6 +63,9 @@ class Outbox:
                 await self.send(batch)
             except UnavailableError as error:
                 log.warning("outcomes_delayed", outcomes=len(batch), reason=str(error))
+            except Exception as error:  # noqa: BLE001  # whatever it is, the next outcome is to go out
+                where = where_it_failed(error)
+                log.error("publishing_failed", error=type(error).__name__, where=where)  # noqa: TRY400  # the error's text may quote a record
 
     async def send(self, challenges: Sequence[Challenge]) -> None:
         """Publish outcomes, and return when they are acknowledged and noted.

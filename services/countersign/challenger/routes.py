@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import structlog
-from litestar import Litestar, Request, Response, get
+from litestar import Litestar, Request, Response, get, route
 from litestar.datastructures import Cookie as SetCookie
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, MethodNotAllowedException
 
 from countersign.challenger.answers import Answer, Cookie, Cookies, Page, Send, Show
 from countersign.challenger.callbacks import Callbacks
@@ -19,7 +19,7 @@ from countersign.challenger.metrics import Metrics
 from countersign.challenger.pages import RETRY_AFTER, WORDS, Pages, style
 from countersign.challenger.parameters import CHALLENGE_ID, read_callback
 from countersign.challenger.visits import Visits
-from countersign.core.errors import StoreUnavailableError
+from countersign.core.errors import UnavailableError
 from countersign.logs import where_it_failed
 from countersign.web.headers import safe_headers, with_headers
 
@@ -31,8 +31,12 @@ log = structlog.get_logger(__name__)
 _COOKIE: Final = "countersign-visit-"
 _PREFIX: Final = "__Host-"
 """A browser takes such a cookie from this very host only, and only over TLS (RFC 6265bis, 4.1.3.2)."""
+_MOST_COOKIES: Final = 20
+"""Visits that a browser may be on at a time; each has a cookie of about 100 bytes."""
 _SEE_OTHER: Final = 303
 _STATUS_PAGES: Final = {404: Page.NO_SUCH_PAGE, 405: Page.WRONG_METHOD}
+# Where a route has no OPTIONS, Litestar answers it with a yes.
+_METHODS: Final = ("GET", "OPTIONS")
 _HTML: Final = "text/html"
 """Litestar says the charset itself."""
 
@@ -59,25 +63,27 @@ class _Routes:
     def handlers(self) -> list[Any]:
         """Return what Litestar is given."""
 
-        @get(f"{self.base}/c/{{challenge_id:str}}")
+        @route(f"{self.base}/c/{{challenge_id:str}}", http_method=_METHODS)
         async def visit(request: _Request) -> _Response:
+            _only_get(request)
             challenge_id = str(request.path_params["challenge_id"])
             if not CHALLENGE_ID.fullmatch(challenge_id):
                 return self._sent("visit", Show(Page.UNKNOWN))
             try:
                 answer = await self._visits.answer(challenge_id, self._cookies(request))
-            except StoreUnavailableError as error:
+            except UnavailableError as error:
                 answer = self._not_now(error)
-            return self._sent("visit", answer)
+            return self._tidied(request, self._sent("visit", answer))
 
-        @get(f"{self.base}/callback")
+        @route(f"{self.base}/callback", http_method=_METHODS)
         async def callback(request: _Request) -> _Response:
+            _only_get(request)
             back = read_callback(request.scope["query_string"])
             if back is None:
                 return self._sent("callback", Show(Page.BAD_REQUEST))
             try:
                 answer = await self._callbacks.answer(back, self._cookies(request))
-            except StoreUnavailableError as error:
+            except UnavailableError as error:
                 answer = self._not_now(error)
             return self._sent("callback", answer)
 
@@ -100,8 +106,8 @@ class _Routes:
             response.headers.update(error.headers)
         return response
 
-    def _not_now(self, error: StoreUnavailableError) -> Answer:
-        log.warning("store_away", reason=str(error))
+    def _not_now(self, error: UnavailableError) -> Answer:
+        log.warning("not_now", reason=str(error))
         return Show(Page.NOT_NOW)
 
     def _cookies(self, request: _Request) -> Cookies:
@@ -137,6 +143,14 @@ class _Routes:
             headers=headers,
         )
 
+    def _tidied(self, request: _Request, response: _Response) -> _Response:
+        """Take a browser's cookies of earlier visits away once there are many: headers have limits."""
+        earlier = [name for name in request.cookies if name.startswith(self._cookie)]
+        if len(earlier) >= _MOST_COOKIES:
+            for name in earlier:
+                response.set_cookie(self._set(Cookie(name[len(self._cookie) :], "", 0)))
+        return response
+
     def _set(self, cookie: Cookie) -> SetCookie:
         return SetCookie(
             key=f"{self._cookie}{cookie.visit}",
@@ -148,6 +162,11 @@ class _Routes:
             # Lax: Duo's redirect back is a navigation from another site, and has to bring it along.
             samesite="lax",
         )
+
+
+def _only_get(request: _Request) -> None:
+    if request.method != "GET":
+        raise MethodNotAllowedException(headers={"allow": "GET"})
 
 
 def create_app(

@@ -17,6 +17,7 @@ from countersign.challenger.outbox import Outbox
 from countersign.core.challenge import Challenge, expire
 from countersign.core.errors import UnavailableError
 from countersign.core.result import to_milliseconds
+from countersign.logs import where_it_failed
 from countersign.ports import Change, Clock, Store
 
 log = structlog.get_logger(__name__)
@@ -64,6 +65,10 @@ class Sweeper:
             except UnavailableError as error:
                 log.warning("sweeping_delayed", reason=str(error))
                 found = 0
+            except Exception as error:  # noqa: BLE001  # as above: sweeping goes on
+                where = where_it_failed(error)
+                log.error("sweeping_failed", error=type(error).__name__, where=where)  # noqa: TRY400  # as above
+                found = 0
             if found < _AT_ONCE:
                 await asyncio.sleep(self._interval)
 
@@ -77,8 +82,23 @@ class Sweeper:
         ids = await self._store.overdue(now, _A_BUCKET)
         self._shuffle(ids)
         for first in range(0, len(ids), _AT_ONCE):
-            await self._look_after(ids[first : first + _AT_ONCE], now)
+            await self._survive(ids[first : first + _AT_ONCE], now)
         return len(ids)
+
+    async def _survive(self, ids: Sequence[str], now: datetime) -> None:
+        """Look after challenges; one that makes this program fail keeps nobody else's from its end."""
+        try:
+            await self._look_after(ids, now)
+        except UnavailableError:
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever it is, it would stop all sweeping
+            if len(ids) > 1:
+                for one in ids:
+                    await self._survive([one], now)
+                return
+            self._metrics.swept.labels("failed").inc()
+            where = where_it_failed(error)
+            log.error("sweeping_failed", error=type(error).__name__, where=where)  # noqa: TRY400  # the error's text may quote the record
 
     async def _look_after(self, ids: Sequence[str], now: datetime) -> None:
         standing = await self._store.challenges(ids)

@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 import structlog
 
 from countersign.challenger.answers import Answer, Cookie, Cookies, Page, Send, Show
 from countersign.challenger.moves import Moves
+from countersign.challenger.settings_in_force import settings_for
 from countersign.challenger.standing import Standing
 from countersign.core.challenge import Challenge, Visit, fail, give_up, skip, visit
 from countersign.core.errors import (
@@ -34,6 +35,27 @@ TRIES: Final = 5
 """How often a browser's step is tried while others move its challenge at the same time."""
 _COOKIE_LEEWAY: Final = 60
 """Seconds that a cookie outlives its challenge, so that a late browser is told that it is late."""
+
+
+class _Arrival(NamedTuple):
+    """A browser that has just come: what it will be known by, the same however often we try.
+
+    Attributes:
+        visit: what is kept of it.
+        state: what Duo is to give back.
+        value: its cookie's value.
+    """
+
+    visit: Visit
+    state: str
+    value: str
+
+    def sent(self, answer: Answer, challenge: Challenge, now: datetime) -> Answer:
+        """Return the answer, with the cookie where the browser is sent somewhere."""
+        if isinstance(answer, Show):
+            return answer
+        left = math.ceil((challenge.deadline - now).total_seconds())
+        return Send(answer.to, Cookie(self.visit.id, self.value, max(0, left) + _COOKIE_LEEWAY))
 
 
 class Visits:
@@ -77,16 +99,20 @@ class Visits:
             cookies: what the browser brought.
 
         Raises:
-            StoreUnavailableError: the store can't be asked now; the browser may come again.
+            UnavailableError: the store, or newer settings, can't be read now; the browser may come again.
         """
+        me = self._arrival(challenge_id)
+        mine = Cookies({**cookies.values, me.visit.id: me.value})
         for _ in range(TRIES):
             challenge = await self._moves.read(challenge_id)
             if challenge is None:
                 return Show(Page.UNKNOWN)
-            if stands := self._standing.answer(challenge, cookies, self._now()):
-                return stands
+            if stands := self._standing.answer(challenge, mine, self._now()):
+                # By a try of ours whose storing we had not heard of, it may be this very visit's.
+                proven = challenge.proof is not None and challenge.proof.visit.id == me.visit.id
+                return me.sent(stands, challenge, self._now()) if proven else stands
             try:
-                answer = await self._step(challenge)
+                answer = await self._step(challenge, me)
             except IllegalTransitionError:
                 # Duo is away, and there is something of an earlier visit that may still come to an end.
                 return Show(Page.DUO_AWAY, challenge_id)
@@ -94,41 +120,47 @@ class Visits:
                 return answer
         return Show(Page.MOVING_ON)
 
-    async def _step(self, challenge: Challenge) -> Answer | None:
+    async def _step(self, challenge: Challenge, me: _Arrival) -> Answer | None:
         """Take the challenge a step further; None where it has moved meanwhile."""
-        tenant = self._tenants.get(challenge.identity.tenant)
+        tenant = await settings_for(self._tenants, challenge)
         if tenant is None or tenant.duo is None:
             log.warning("no_duo_account", tenant=challenge.identity.tenant)
-            return await self._ended(fail(challenge, None, self._now()))
+            return await self._failed(challenge)
         try:
             await self._duo.check(tenant.tenant, tenant.duo)
-            return await self._prompt(challenge, tenant)
+            return await self._prompt(challenge, tenant, me)
         except DuoBusyError:
             return Show(Page.DUO_AWAY, challenge.id)
         except DuoRefusedError:
-            return await self._ended(fail(challenge, None, self._now()))
+            return await self._failed(challenge)
         except DuoUnavailableError:
             if tenant.challenge.failmode is Failmode.OPEN:
-                return await self._skipped(challenge)
+                return await self._skipped(challenge, me)
             return await self._ended(give_up(challenge, None, self._now()))
 
-    async def _prompt(self, challenge: Challenge, tenant: TenantSettings) -> Answer | None:
+    async def _failed(self, challenge: Challenge) -> Answer | None:
+        if challenge.visits:
+            # A prompt is open that may still be answered, here or at another challenger.
+            return Show(Page.DUO_AWAY, challenge.id)
+        return await self._ended(fail(challenge, None, self._now()))
+
+    async def _prompt(
+        self, challenge: Challenge, tenant: TenantSettings, me: _Arrival
+    ) -> Answer | None:
         assert tenant.duo is not None  # noqa: S101  # the caller has looked
-        state = challenge.id + self._token()
-        mine, cookie = self._arrival(challenge, state)
-        moved = visit(challenge, mine, self._now())
+        moved = visit(challenge, me.visit, self._now())
         if moved.outcome is not None:
             return await self._ended(moved)
         address = await self._duo.prompt_url(
             tenant.tenant,
             tenant.duo,
             username=challenge.duo_username,
-            state=state,
-            nonce=self._pseudonyms.nonce(challenge.id, state),
+            state=me.state,
+            nonce=self._pseudonyms.nonce(challenge.id, me.state),
         )
         match await self._store.visit(moved, tenant.push_budget):
             case Visited.STORED:
-                return Send(address, cookie)
+                return me.sent(Send(address), challenge, self._now())
             case Visited.SPENT:
                 log.warning(
                     "push_budget_spent",
@@ -139,37 +171,34 @@ class Visits:
             case Visited.LATE:
                 return None
 
-    async def _skipped(self, challenge: Challenge) -> Answer | None:
+    async def _skipped(self, challenge: Challenge, me: _Arrival) -> Answer | None:
         """Let the browser go on without Duo; it still has to come back with a code (law 8)."""
-        mine, cookie = self._arrival(challenge, challenge.id + self._token())
-        code = self._pseudonyms.return_code(challenge.id, cookie.value)
+        code = self._pseudonyms.return_code(challenge.id, me.value)
         code_hash = self._pseudonyms.code(challenge.id, code)
-        moved = skip(challenge, code_hash, mine, self._now())
-        if not await self._moves.settle(moved):
+        moved = skip(challenge, code_hash, me.visit, self._now())
+        if not await self._moves.settle(moved, patiently=True):
             return None
         log.warning(
             "failed_open",
             tenant=challenge.identity.tenant,
             event_id=challenge.identity.event_id,
         )
-        answer = self._standing.answer(moved, Cookies({mine.id: cookie.value}), self._now())
-        return Send(answer.to, cookie) if isinstance(answer, Send) else answer
+        answer = self._standing.answer(moved, Cookies({me.visit.id: me.value}), self._now())
+        return me.sent(answer, moved, self._now()) if answer is not None else None
 
     async def _ended(self, moved: Challenge) -> Answer | None:
         if not await self._moves.settle(moved):
             return None
         return self._standing.answer(moved, Cookies({}), self._now())
 
-    def _arrival(self, challenge: Challenge, state: str) -> tuple[Visit, Cookie]:
-        """Return a new visit, and the cookie that its browser is given."""
-        now, value = self._now(), self._token()
+    def _arrival(self, challenge_id: str) -> _Arrival:
+        state, value = challenge_id + self._token(), self._token()
         mine = Visit(
-            id=self._pseudonyms.state(challenge.id, state),
-            cookie=self._pseudonyms.cookie(challenge.id, value),
-            at=now,
+            id=self._pseudonyms.state(challenge_id, state),
+            cookie=self._pseudonyms.cookie(challenge_id, value),
+            at=self._now(),
         )
-        left = math.ceil((challenge.deadline - now).total_seconds())
-        return mine, Cookie(mine.id, value, max(0, left) + _COOKIE_LEEWAY)
+        return _Arrival(mine, state, value)
 
     def _now(self) -> datetime:
         return to_milliseconds(self._clock())

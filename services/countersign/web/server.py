@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Awaitable, Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,7 @@ import uvicorn
 
 from countersign.core.errors import Problem, SettingsError
 
-_GRACE = 10
-"""Seconds that a request under way may still take once the server stops; a call to Duo takes eight."""
+_GRACE = timedelta(seconds=5)
 _LONGEST_HEADERS = 32 * 1024
 _BACKLOG = 2048
 _PORT = "Give another port, or 0 for any that is free"
@@ -48,6 +48,7 @@ class WebServer:
         port: the port to listen on; 0 chooses a free one.
         certificate: the certificate and its private key, as PEM files; None: plain HTTP.
         setting: the name of the setting that gave the port, for errors.
+        grace: how long requests under way may still take once the server stops.
     """
 
     def __init__(
@@ -58,11 +59,13 @@ class WebServer:
         port: int,
         certificate: tuple[Path, Path] | None = None,
         setting: str,
+        grace: timedelta = _GRACE,
     ) -> None:
         self._app = app
         self._host = host
         self._port = port
         self._setting = setting
+        self._grace = grace
         self._tls: dict[str, Any] = {}
         if certificate is not None:
             cert, key = certificate
@@ -91,7 +94,7 @@ class WebServer:
             lifespan="off",
             ws="none",
             http="h11",  # the one whose limit on headers is set below
-            timeout_graceful_shutdown=_GRACE,
+            timeout_graceful_shutdown=int(self._grace.total_seconds()),
             h11_max_incomplete_event_size=_LONGEST_HEADERS,
             **self._tls,
         )

@@ -32,6 +32,7 @@ THREADS: Final = 8
 MAX_CLIENTS: Final = 1_000
 """Tenants whose client is kept, its secret unsealed; the one used least lately goes."""
 
+_NO_CALL_TO_SPARE: Final = "All calls to Duo that may run at the same time are under way"
 _T = TypeVar("_T")
 
 
@@ -141,6 +142,8 @@ class DuoUniversal:
         submitted, began = self._now(), list[float]()
 
         def job() -> _T | DuoError:
+            if self._now() > submitted + self._timeout / 2:
+                return DuoBusyError(_NO_CALL_TO_SPARE)
             began.append(self._now())
             return _settled(work)
 
@@ -152,11 +155,10 @@ class DuoUniversal:
             running.cancel()
         if done:
             return _given(future.result())
-        if not began or began[0] > submitted + self._timeout / 2:
+        if not began:
             # It is not Duo that was slow, and anybody who opens enough prompts can bring that about:
-            # so it opens no failmode and no breaker.
-            msg = "All calls to Duo that may run at the same time are under way"
-            raise DuoBusyError(msg)
+            # so it opens no failmode and no breaker. Nothing was asked of Duo, and nothing will be.
+            raise DuoBusyError(_NO_CALL_TO_SPARE)
         msg = "Duo hasn't answered in time"
         raise DuoUnavailableError(msg)
 
