@@ -110,6 +110,9 @@ class Bus:
                 self.settings.dead_letters_topic,
                 bootstrap_servers=self.settings.kafka_bootstrap,
                 auto_offset_reset="earliest",
+                # A broker that was killed is found again within the patience of a test; by default
+                # a consumer may take five minutes.
+                metadata_max_age_ms=5_000,
             )
             await self._consumer.start()
         for place, records in (await self._consumer.getmany(timeout_ms=100)).items():
