@@ -6,7 +6,8 @@ import re
 from typing import Final, NamedTuple
 from urllib.parse import parse_qsl
 
-CHALLENGE_ID: Final = re.compile(r"[0-9a-f]{2}[A-Za-z0-9_-]{22}")
+from countersign.core.identity import CHALLENGE_ID
+
 _STATE: Final = re.compile(rf"({CHALLENGE_ID.pattern})[A-Za-z0-9_-]{{22,128}}")
 _LONGEST_QUERY: Final = 8 * 1024
 _MOST_PARAMETERS: Final = 20

@@ -17,9 +17,10 @@ from countersign.challenger.answers import Answer, Cookie, Cookies, Page, Send, 
 from countersign.challenger.callbacks import Callbacks
 from countersign.challenger.metrics import Metrics
 from countersign.challenger.pages import RETRY_AFTER, WORDS, Pages, style
-from countersign.challenger.parameters import CHALLENGE_ID, read_callback
+from countersign.challenger.parameters import read_callback
 from countersign.challenger.visits import Visits
 from countersign.core.errors import UnavailableError
+from countersign.core.identity import CHALLENGE_ID
 from countersign.logs import where_it_failed
 from countersign.web.headers import safe_headers, with_headers
 

@@ -65,9 +65,9 @@ class Sweeper:
             except UnavailableError as error:
                 log.warning("sweeping_delayed", reason=str(error))
                 found = 0
-            except Exception as error:  # noqa: BLE001  # as above: sweeping goes on
+            except Exception as error:  # noqa: BLE001  # whatever it is, sweeping goes on
                 where = where_it_failed(error)
-                log.error("sweeping_failed", error=type(error).__name__, where=where)  # noqa: TRY400  # as above
+                log.error("sweeping_failed", error=type(error).__name__, where=where)  # noqa: TRY400  # the error's text may quote a record
                 found = 0
             if found < _AT_ONCE:
                 await asyncio.sleep(self._interval)

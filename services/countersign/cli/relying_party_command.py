@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-import signal
 from datetime import UTC, datetime
 from typing import Annotated, Final
 
@@ -16,6 +14,7 @@ from countersign.cli.output import notes
 from countersign.client import CountersignClient
 from countersign.core.errors import Problem, SettingsError
 from countersign.logs import set_up_logs
+from countersign.probe.stop import told_to_stop
 from countersign.relying_party.address import read_address
 from countersign.relying_party.app import create_app
 from countersign.settings import load_settings
@@ -73,9 +72,7 @@ async def relying_party(
         source_of_it = "the command line"
         raise SettingsError(source_of_it, [found]) from error
 
-    stop = asyncio.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stop = told_to_stop()
     async with CountersignClient(
         kafka_connection(settings),
         source=source or address.origin,

@@ -19,6 +19,9 @@ import msgspec
 BUCKETS = 256
 """How many buckets users fall into; a power of two, so that Kafka's partitions nest in them."""
 
+CHALLENGE_ID = re.compile(r"[0-9a-f]{2}[A-Za-z0-9_-]{22}")
+"""What a challenge id looks like; int() alone would also take a sign, a space and other scripts' digits."""
+
 MIN_KEY_BYTES = 32
 _MAX_KEY_BYTES = 64  # BLAKE2b's own limit (RFC 7693, section 2.1)
 
@@ -184,14 +187,10 @@ def challenge_bucket(challenge_id: str) -> int:
     Raises:
         ValueError: it is no challenge id.
     """
-    if not _CHALLENGE_ID.fullmatch(challenge_id):
+    if not CHALLENGE_ID.fullmatch(challenge_id):
         message = "a challenge id has two hexadecimal digits and 22 URL-safe characters"
         raise ValueError(message)
     return int(challenge_id[:2], 16)
-
-
-# int() alone would also take a sign, a space and other scripts' digits.
-_CHALLENGE_ID = re.compile(r"[0-9a-f]{2}[A-Za-z0-9_-]{22}")
 
 
 def _hash(keyed: hashlib.blake2b, *parts: str) -> str:

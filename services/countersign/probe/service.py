@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from typing import TypeVar
@@ -13,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from countersign.probe.readiness import Readiness
 from countersign.probe.server import Probe
+from countersign.probe.stop import told_to_stop
 from countersign.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -39,10 +39,7 @@ async def run_service(
     Raises:
         SettingsError: the settings can't work; nothing was begun.
     """
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop = told_to_stop()
     async with AsyncExitStack() as stack:
         probe = Probe(readiness, registry, host=settings.probe_host, port=settings.probe_port)
         await probe.start()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-import signal
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -12,6 +10,7 @@ from pathlib import Path
 
 import structlog
 
+from countersign.probe.stop import told_to_stop
 from countersign.simulator.app import Simulator
 from countersign.simulator.certificates import certificates
 from countersign.web.server import WebServer
@@ -41,10 +40,7 @@ async def serve(
     Raises:
         SettingsError: a port is taken, or the directory can't be used.
     """
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop = told_to_stop()
     files = certificates(directory, now=utc_now())
     simulator = Simulator(
         accounts,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import signal
 from time import perf_counter
 
 from rich.console import Console
@@ -18,6 +17,7 @@ from countersign.local.demo.show import Show
 from countersign.local.demo.tap import Tap, tapped
 from countersign.local.demo.world import World, open_world
 from countersign.logs import set_up_logs
+from countersign.probe.stop import told_to_stop
 
 _SOURCE = "https://shop.example.com"
 
@@ -80,10 +80,7 @@ async def _stay(world: World, tap: Tap, show: Show) -> None:
         "     countersign tail --from-beginning\n"
         "     countersign dead-letters list\n"
     )
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop = told_to_stop()
     while not tap.live.empty():
         tap.live.get_nowait()  # those were played, and shown
     stopping = asyncio.create_task(stop.wait())
