@@ -21,7 +21,14 @@ from countersign.core.facts import NO_FACTS, Facts
 from countersign.core.identity import EventIdentity, Pseudonyms, bucket_of
 from countersign.core.login import BrowsersForget, LoginAttempted, LoginReturned
 from countersign.core.remember import RememberedBrowser
-from countersign.core.result import Assurance, ChallengeLink, Decision, Reason, ResultType
+from countersign.core.result import (
+    Assurance,
+    ChallengeLink,
+    Decision,
+    DuoDetails,
+    Reason,
+    ResultType,
+)
 from countersign.core.tenant import (
     ChallengeRules,
     DuoAccount,
@@ -352,13 +359,14 @@ def a_proven_challenge(
     *,
     code: str = "the-right-code",
     assurance: Assurance = Assurance.MFA,
+    duo: DuoDetails | None = None,
     now: datetime = NOW,
     **changes: Any,  # noqa: ANN401  # a_challenge's own arguments
 ) -> Challenge:
     """Return a challenge that Duo allowed and whose browser still has to come back with `code`."""
     pending = a_challenge(login, now=now, **changes)
     code_hash = PSEUDONYMS.code(pending.id, code)
-    proof = Proof(assurance=assurance, code_hash=code_hash, visit=a_visit())
+    proof = Proof(assurance=assurance, code_hash=code_hash, visit=a_visit(), duo=duo)
     proven = prove(claim(pending, "holder-1", now, timedelta(seconds=15)), "holder-1", proof, now)
     assert proven.state is State.PROVEN
     return proven

@@ -77,6 +77,8 @@ class Visited(StrEnum):
     """The challenge's value that it started from no longer stands; read it again."""
     SPENT = "spent"
     """The user's push budget has no room for one more prompt."""
+    COOLING_DOWN = "cooling_down"
+    """The user refused prompts lately, and is left alone."""
 
 
 class Store(Protocol):
@@ -92,7 +94,8 @@ class Store(Protocol):
     async def record(self, recordings: Sequence[Recording]) -> list[Decision]:
         """Record each decision unless one stands, and return the ones that stand.
 
-        A challenge that the push budget has no room for is recorded as the denial for that.
+        A challenge that the push budget has no room for, or whose user is left alone by now, is recorded as
+        the denial for that.
         """
         ...
 
@@ -108,7 +111,11 @@ class Store(Protocol):
         ...
 
     async def settle(self, changes: Sequence[Change]) -> list[bool]:
-        """Store each change whose predecessor still stands, and say which were stored."""
+        """Store each change whose predecessor still stands, and say which were stored.
+
+        With a challenge that its user refused, the refusal is noted (`core.challenge.refusal`); a report
+        of fraud also forgets all of the user's browsers, as a "forget" does.
+        """
         ...
 
     async def overdue(self, now: datetime, most: int) -> list[str]:

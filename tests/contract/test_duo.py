@@ -9,7 +9,6 @@ from typing import NamedTuple
 import pytest
 
 from countersign.adapters.memory.duo import MemoryDuo
-from countersign.core.duo_answer import DuoAnswer
 from countersign.core.errors import DuoRefusedError
 from countersign.core.result import Assurance
 from countersign.core.tenant import DuoAccount
@@ -75,7 +74,7 @@ async def test_an_approved_prompt(given: Given) -> None:
     answer = await given.duo.exchange(
         TENANT, given.account, code=code, username=USERNAME, nonce=NONCE
     )
-    assert answer == DuoAnswer(allowed=True, assurance=Assurance.MFA)
+    assert (answer.allowed, answer.assurance) == (True, Assurance.MFA)
 
 
 @pytest.mark.parametrize(

@@ -10,14 +10,33 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from countersign.core.challenge import Challenge, claim, come_back, deny, expire, fail, skip
-from countersign.core.decision import decide, denied_for_budget
+from countersign.core.budget import Refusal, Refused
+from countersign.core.challenge import (
+    Challenge,
+    Signal,
+    claim,
+    come_back,
+    deny,
+    expire,
+    fail,
+    give_up,
+    skip,
+)
+from countersign.core.decision import decide, denied_for_budget, denied_for_cool_down
 from countersign.core.effect import Effect, Provider
 from countersign.core.errors import InvalidEventError
 from countersign.core.facts import Facts
 from countersign.core.identity import EventIdentity
 from countersign.core.login import LoginAttempted
-from countersign.core.result import Assurance, Decision, Outcome, Reason, ResultType, Ruling
+from countersign.core.result import (
+    Assurance,
+    Decision,
+    DuoDetails,
+    Outcome,
+    Reason,
+    ResultType,
+    Ruling,
+)
 from countersign.core.tenant import DuoUsername, Factors, Mfa, Policy, TenantSettings
 from countersign.wire.results import read_result, write_result
 from tests import strategies
@@ -80,8 +99,25 @@ def test_an_invalid_example_is_refused(example: Example) -> None:
     assert refused.value.defect is example.defect
 
 
-def _denied(challenge: Challenge, now: datetime) -> Challenge:
-    return deny(claim(challenge, "holder", now, _TERM), "holder", now)
+EVERYTHING = DuoDetails(
+    factor="duo_push",
+    reason="user_approved",
+    device="Alice's phone (XXX-XXX-0100)",
+    location="Ann Arbor, Michigan, United States",
+    ip="192.0.2.7",
+    username="alice",
+)
+
+
+def _denied(
+    challenge: Challenge,
+    now: datetime,
+    *,
+    signal: Signal = Signal.DUO_DENIED,
+    duo: DuoDetails | None = None,
+) -> Challenge:
+    claimed = claim(challenge, "holder", now, _TERM)
+    return deny(claimed, "holder", now, signal=signal, duo=duo)
 
 
 def _failed(challenge: Challenge, now: datetime) -> Challenge:
@@ -97,7 +133,7 @@ def _returned(code: str, assurance: Assurance) -> Callable[[Challenge, datetime]
         if assurance is Assurance.FAIL_OPEN:
             proven = skip(challenge, PSEUDONYMS.code(challenge.id, CODE), a_visit(at=now), now)
         else:
-            proven = a_proven_challenge(assurance=assurance)
+            proven = a_proven_challenge(assurance=assurance, duo=EVERYTHING)
         return come_back(proven, PSEUDONYMS.code(proven.id, code), now)
 
     return end
@@ -109,8 +145,14 @@ _ENDS: dict[str, Callable[[Challenge, datetime], Challenge]] = {
     "failed open": _returned(CODE, Assurance.FAIL_OPEN),
     "wrong code": _returned("another-code", Assurance.MFA),
     "denied": _denied,
+    "denied, all said": lambda challenge, now: _denied(challenge, now, duo=EVERYTHING),
+    "bypass not accepted": lambda challenge, now: _denied(
+        challenge, now, signal=Signal.DUO_BYPASSED
+    ),
+    "fraud": lambda challenge, now: _denied(challenge, now, signal=Signal.FRAUD_REPORTED),
     "expired": _expired,
     "failed": _failed,
+    "given up": lambda challenge, now: give_up(challenge, None, now),
 }
 
 _DECISIONS: dict[str, Callable[[], Decision]] = {
@@ -131,6 +173,8 @@ _DECISIONS: dict[str, Callable[[], Decision]] = {
     "no return URL": lambda: decided(a_login(return_url=None)),
     "budget spent": lambda: decided(facts=Facts(prompts=(NOW,) * 5)),
     "budget spent in between": lambda: denied_for_budget(decided()),
+    "cooling down": lambda: decided(facts=Facts(refusals=(Refusal(NOW, Refused.FRAUD),))),
+    "cooling down since": lambda: denied_for_cool_down(decided()),
     "late": lambda: decided(a_login(expires_at=NOW)),
 }
 

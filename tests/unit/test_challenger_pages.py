@@ -14,9 +14,10 @@ from countersign.challenger.answers import Page, Show
 from countersign.challenger.pages import RETRY_AFTER, WORDS, Pages, style
 from countersign.core.duo_answer import DuoAnswer
 from countersign.core.errors import DuoBusyError
+from countersign.core.tenant import ChallengeRules
 from countersign.settings import load_settings
 from tests.browsers import Browser, Walk, at_the_prompt, state_of, title_of
-from tests.builders import IDENTIFIER_KEY
+from tests.builders import IDENTIFIER_KEY, a_tenant
 
 HOSTILE = 'https://x.example.com/?a="><script>alert(1)</script>'
 CHALLENGE = "00" + "A" * 22
@@ -120,7 +121,7 @@ def test_no_address_breaks_out_of_its_link(rest: str) -> None:
 
 async def test_a_hostile_return_url_is_harmless_on_a_real_page() -> None:
     """A challenge whose return URL holds markup has a page like any other."""
-    walk = Walk()
+    walk = Walk(a_tenant(challenge=ChallengeRules(return_urls=(HOSTILE,))))
     challenge = await walk.open(return_url=HOSTILE)
     browser = walk.browser()
     state = state_of(await browser.visit(challenge))

@@ -448,8 +448,9 @@ async def test_every_answer_has_safe_headers() -> None:
 
 async def test_a_return_url_with_a_query_keeps_it() -> None:
     """The code is added to what the return URL has already."""
-    walk = Walk()
-    challenge = await walk.open(return_url=f"{RETURN_URL}?shop=1")
+    address = f"{RETURN_URL}?shop=1"
+    walk = Walk(a_tenant(challenge=ChallengeRules(return_urls=(address,))))
+    challenge = await walk.open(return_url=address)
     browser = walk.browser()
     state = state_of(await browser.visit(challenge))
     back = await browser.callback(state, duo_code=walk.duo.approve(state))

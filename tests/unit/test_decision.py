@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from countersign.core.decision import TABLE, denied_for_budget
+from countersign.core.budget import Refusal, Refused
+from countersign.core.decision import TABLE, denied_for_budget, denied_for_cool_down
 from countersign.core.effect import Effect, Provider
 from countersign.core.facts import Facts
 from countersign.core.login import MULTI_FACTOR_ACR, LoginAttempted
@@ -31,6 +32,7 @@ NO_FACTOR = a_tenant(factors=Factors())
 BY_NICKNAME = a_tenant(mfa=Mfa(policy=Policy.ALL_APPLICATIONS, duo_username=DuoUsername.NICKNAME))
 KNOWN = Facts(remembered=a_browser())
 SPENT = Facts(prompts=(NOW - timedelta(minutes=1),) * 5)
+REFUSING = Facts(refusals=(Refusal(NOW - timedelta(minutes=1), Refused.DENIED),) * 2)
 ACR = {"acr_values": ["urn:other", MULTI_FACTOR_ACR]}
 BY_POLICY = "policy-all-applications"
 
@@ -116,6 +118,7 @@ ROWS = (
         DENIED,
         Reason.RETURN_URL_NOT_ALLOWED,
     ),
+    Row({"facts": REFUSING}, (BY_POLICY, "push-cool-down"), DENIED, Reason.PUSH_COOL_DOWN),
     Row(
         {"facts": SPENT},
         (BY_POLICY, "push-budget-spent"),
@@ -142,6 +145,8 @@ def test_the_examples_reach_every_reason_of_a_decision() -> None:
     of_challenges = {
         Reason.DUO_ALLOWED,
         Reason.DUO_DENIED,
+        Reason.DUO_BYPASSED,
+        Reason.FRAUD_REPORTED,
         Reason.DUO_UNAVAILABLE,
         Reason.DUO_FAILED,
         Reason.WRONG_RETURN_CODE,
@@ -287,3 +292,8 @@ def test_a_challenge_spent_by_another_worker_becomes_a_denial() -> None:
         trace=(BY_POLICY, "push-budget-spent"),
     )
     assert denied == decided(tenant=a_tenant(version=7), facts=SPENT)
+
+
+def test_a_challenge_of_a_user_who_refused_meanwhile_becomes_a_denial() -> None:
+    """It is the denial that the table gives where the refusals are known from the start."""
+    assert denied_for_cool_down(decided()) == decided(facts=REFUSING)

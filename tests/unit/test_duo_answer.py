@@ -6,8 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from countersign.core.duo_answer import FACTORS, REASONS, DuoAnswer, read_duo_answer
-from countersign.core.result import Assurance
+from countersign.core.duo_answer import (
+    FACTORS,
+    REASONS,
+    DuoAnswer,
+    disclosed,
+    read_duo_answer,
+)
+from countersign.core.result import Assurance, DuoDetails
+from countersign.core.tenant import Detail
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=9),
@@ -50,6 +57,11 @@ def read(factor: object = "duo_push", reason: object = "user_approved") -> DuoAn
     )
 
 
+def said(answer: DuoAnswer) -> tuple[bool, Assurance]:
+    """Return whether it allows, and what stands behind it."""
+    return answer.allowed, answer.assurance
+
+
 @pytest.mark.law(6)
 @given(TOKENS)
 def test_only_two_allows_allow(token: dict[str, object]) -> None:
@@ -84,21 +96,21 @@ def test_only_the_known_is_mfa(token: dict[str, object]) -> None:
 @pytest.mark.parametrize("factor", [*NO_FACTORS, None, ["duo_push"], "DUO_PUSH"])
 def test_no_factor_is_a_bypass(factor: object) -> None:
     """Law 7: what is no second factor, or isn't known for one, gets past the prompt as a bypass."""
-    assert read(factor=factor) == DuoAnswer(allowed=True, assurance=Assurance.DUO_BYPASS)
+    assert said(read(factor=factor)) == (True, Assurance.DUO_BYPASS)
 
 
 @pytest.mark.law(7)
 @pytest.mark.parametrize("reason", [*NO_REASONS, None, ["user_approved"]])
 def test_no_deed_is_a_bypass(reason: object) -> None:
     """Law 7: a policy's or administrator's reason, or an unknown one, is a bypass with any factor."""
-    assert read(reason=reason) == DuoAnswer(allowed=True, assurance=Assurance.DUO_BYPASS)
+    assert said(read(reason=reason)) == (True, Assurance.DUO_BYPASS)
 
 
 @pytest.mark.parametrize("factor", [*sorted(FACTORS), *WEBAUTHN])
 @pytest.mark.parametrize("reason", sorted(REASONS))
 def test_a_second_factor_is_mfa(factor: str, reason: str) -> None:
     """A factor in somebody's hand, and used, is an MFA."""
-    assert read(factor=factor, reason=reason) == DuoAnswer(allowed=True, assurance=Assurance.MFA)
+    assert said(read(factor=factor, reason=reason)) == (True, Assurance.MFA)
 
 
 @pytest.mark.law(6)
@@ -116,11 +128,65 @@ def test_a_second_factor_is_mfa(factor: str, reason: str) -> None:
 )
 def test_a_fraud_is_reported(token: dict[str, object]) -> None:
     """A report of fraud is passed on from any of its places, and never goes with an allow."""
-    assert read_duo_answer(token) == DuoAnswer(allowed=False, fraud=True)
+    answer = read_duo_answer(token)
+    assert (answer.allowed, answer.fraud) == (False, True)
 
 
 def test_a_silent_context_is_a_bypass() -> None:
     """An allow that doesn't say by what is a bypass."""
     allow = {"auth_result": {"result": "allow", "status": "allow"}}
     for token in (allow, allow | {"auth_context": None}, allow | {"auth_context": {}}):
-        assert read_duo_answer(token) == DuoAnswer(allowed=True, assurance=Assurance.DUO_BYPASS)
+        assert said(read_duo_answer(token)) == (True, Assurance.DUO_BYPASS)
+
+
+FULL: dict[str, object] = {
+    "preferred_username": "alice",
+    "auth_result": {"result": "allow", "status": "allow"},
+    "auth_context": {
+        "result": "success",
+        "factor": "duo_push",
+        "reason": "user_approved",
+        "auth_device": {"name": "Alice's phone (XXX-XXX-0100)", "ip": "192.0.2.8"},
+        "access_device": {
+            "ip": "192.0.2.7",
+            "location": {"city": "Ann Arbor", "state": "Michigan", "country": "United States"},
+        },
+    },
+}
+ALL_SAID = DuoDetails(
+    factor="duo_push",
+    reason="user_approved",
+    device="Alice's phone (XXX-XXX-0100)",
+    location="Ann Arbor, Michigan, United States",
+    ip="192.0.2.7",
+    username="alice",
+)
+
+
+def test_what_duo_says_besides_is_read() -> None:
+    """Factor, reason, device, location, address and user name are read from where Duo puts them."""
+    assert read_duo_answer(FULL).details == ALL_SAID
+
+
+@given(st.lists(st.sampled_from(Detail), unique=True))
+def test_only_what_a_tenant_asks_for_is_let_out(wanted: list[Detail]) -> None:
+    """A detail that the tenant doesn't name is not there; without any there is nothing."""
+    shown = disclosed(ALL_SAID, wanted)
+    assert (shown is None) == (not wanted)
+    if shown is not None:
+        assert (shown.factor, shown.reason) == (
+            ("duo_push", "user_approved") if Detail.FACTOR in wanted else (None, None)
+        )
+        for detail in set(Detail) - {Detail.FACTOR}:
+            found = getattr(shown, detail.value)
+            assert found == (getattr(ALL_SAID, detail.value) if detail in wanted else None)
+
+
+@given(TOKENS, st.text(max_size=300))
+def test_details_are_short_and_on_one_line(token: dict[str, object], text: str) -> None:
+    """Whatever Duo sends, a detail is a short text without control characters, or isn't there."""
+    context = {"factor": text, "access_device": {"ip": text, "location": {"city": text}}}
+    for answer in (read_duo_answer(token), read_duo_answer({"auth_context": context})):
+        for name in DuoDetails.__struct_fields__:
+            found = getattr(answer.details, name)
+            assert found is None or (0 < len(found) <= 128 and found.isprintable())

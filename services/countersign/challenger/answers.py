@@ -26,6 +26,8 @@ class Page(StrEnum):
     FINISHED = "finished"
     DENIED = "denied"
     EXPIRED = "expired"
+    NO_WAY_BACK = "no_way_back"
+    """It was approved, and the tenant no longer allows the address that the browser would go back to."""
     FAILED = "failed"
     DUO_UNAVAILABLE = "duo_unavailable"
     """Duo is out of reach, and that was the end."""

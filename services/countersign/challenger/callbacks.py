@@ -20,6 +20,7 @@ from countersign.challenger.visits import TRIES
 from countersign.core.challenge import (
     Challenge,
     Proof,
+    Signal,
     Visit,
     claim,
     deny,
@@ -27,6 +28,7 @@ from countersign.core.challenge import (
     give_up,
     prove,
 )
+from countersign.core.duo_answer import DuoAnswer, disclosed
 from countersign.core.errors import (
     DuoBusyError,
     DuoRefusedError,
@@ -34,7 +36,7 @@ from countersign.core.errors import (
     IllegalTransitionError,
 )
 from countersign.core.identity import Pseudonyms
-from countersign.core.result import to_milliseconds
+from countersign.core.result import Assurance, to_milliseconds
 from countersign.core.tenant import TenantSettings
 from countersign.ports import Clock, Duo, TenantDirectory
 
@@ -98,12 +100,12 @@ class Callbacks:
                     event_id=challenge.identity.event_id,
                 )
                 return Show(Page.WRONG_BROWSER)
-            if stands := self._standing.answer(challenge, cookies, self._now()):
-                return stands
             # Before the claim: once the code is spent there is no waiting for settings.
             tenant = await settings_for(self._tenants, challenge)
+            if stands := self._standing.answer(challenge, cookies, self._now(), tenant):
+                return stands
             if back.code is None:
-                answer = await self._refused(challenge, back, cookies)
+                answer = await self._refused(challenge, tenant, back, cookies)
             else:
                 answer = await self._claimed(challenge, tenant, mine, cookie, back)
             if answer is not None:
@@ -116,7 +118,11 @@ class Callbacks:
         return next((one for one in challenge.visits if one.id == name), None)
 
     async def _refused(
-        self, challenge: Challenge, back: Callback, cookies: Cookies
+        self,
+        challenge: Challenge,
+        tenant: TenantSettings | None,
+        back: Callback,
+        cookies: Cookies,
     ) -> Answer | None:
         """Record that Duo sent an error in place of a code (RFC 6749, section 4.1.2.1)."""
         end = deny if back.error == "access_denied" else fail
@@ -127,7 +133,7 @@ class Callbacks:
             return Show(Page.AGAIN, challenge.id)
         if not await self._moves.settle(moved):
             return None
-        return self._standing.answer(moved, cookies, self._now())
+        return self._standing.answer(moved, cookies, self._now(), tenant)
 
     async def _claimed(
         self,
@@ -143,7 +149,7 @@ class Callbacks:
         if not await self._moves.settle(claimed):
             return None
         if claimed.outcome is not None:
-            return self._standing.answer(claimed, cookies, self._now())
+            return self._standing.answer(claimed, cookies, self._now(), tenant)
         try:
             moved = await self._exchanged(claimed, tenant, holder, mine, cookie, back)
         except DuoBusyError:
@@ -154,9 +160,9 @@ class Callbacks:
             standing = await self._moves.read(challenge.id)
             if standing is None:
                 return Show(Page.UNKNOWN)
-            answer = self._standing.answer(standing, cookies, self._now())
+            answer = self._standing.answer(standing, cookies, self._now(), tenant)
             return answer or Show(Page.AGAIN, challenge.id)
-        return self._standing.answer(moved, cookies, self._now())
+        return self._standing.answer(moved, cookies, self._now(), tenant)
 
     async def _exchanged(
         self,
@@ -186,21 +192,28 @@ class Callbacks:
             return give_up(claimed, holder, self._now())
         except DuoRefusedError:
             return fail(claimed, holder, self._now())
-        if not answer.allowed:
-            if answer.fraud:
-                log.warning(
-                    "fraud_reported",
-                    tenant=claimed.identity.tenant,
-                    event_id=claimed.identity.event_id,
-                )
-            return deny(claimed, holder, self._now())
+        said = disclosed(answer.details, tenant.challenge.details)
+        if signal := _no(answer, tenant):
+            return deny(claimed, holder, self._now(), signal=signal, duo=said)
         returned = self._pseudonyms.return_code(claimed.id, cookie)
         proof = Proof(
             assurance=answer.assurance,
             code_hash=self._pseudonyms.code(claimed.id, returned),
             visit=mine,
+            duo=said,
         )
         return prove(claimed, holder, proof, self._now())
 
     def _now(self) -> datetime:
         return to_milliseconds(self._clock())
+
+
+def _no(answer: DuoAnswer, tenant: TenantSettings) -> Signal | None:
+    """Return why Duo's answer counts as no; None where it counts as yes."""
+    if answer.fraud:
+        return Signal.FRAUD_REPORTED
+    if not answer.allowed:
+        return Signal.DUO_DENIED
+    if answer.assurance is not Assurance.MFA and not tenant.challenge.accept_bypass:
+        return Signal.DUO_BYPASSED
+    return None

@@ -10,6 +10,7 @@ import structlog
 from countersign.challenger.outbox import Outbox
 from countersign.core.challenge import Challenge
 from countersign.core.errors import StoreUnavailableError
+from countersign.core.result import Reason
 from countersign.ports import Change, Store
 
 log = structlog.get_logger(__name__)
@@ -60,12 +61,15 @@ class Moves:
             with attempt:
                 (stored,) = await self._store.settle([Change(challenge=challenge)])
         if stored and challenge.outcome is not None:
-            log.info(
+            reason = challenge.outcome.reason
+            # A report of fraud is the one end that somebody should look at at once.
+            tell = log.warning if reason is Reason.FRAUD_REPORTED else log.info
+            tell(
                 "challenge_ended",
                 tenant=challenge.identity.tenant,
                 event_id=challenge.identity.event_id,
                 state=challenge.state.value,
-                reason=challenge.outcome.reason.value,
+                reason=reason.value,
             )
             self._outbox.post(challenge)
         return stored

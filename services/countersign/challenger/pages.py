@@ -83,6 +83,13 @@ WORDS: Final[dict[Page, Words]] = {
         " it, somebody may know your password: change it, and tell your administrator.",
     ),
     Page.EXPIRED: Words(410, "bad", "Time is up", "The sign-in took too long. " + _SIGN_IN_AGAIN),
+    Page.NO_WAY_BACK: Words(
+        409,
+        "bad",
+        "There is no way back",
+        "You have answered, but the application's address is not allowed any more, so you have not been"
+        " signed in. Tell your administrator.",
+    ),
     Page.FAILED: Words(
         502,
         "bad",

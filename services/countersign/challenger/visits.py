@@ -107,12 +107,13 @@ class Visits:
             challenge = await self._moves.read(challenge_id)
             if challenge is None:
                 return Show(Page.UNKNOWN)
-            if stands := self._standing.answer(challenge, mine, self._now()):
+            tenant = await settings_for(self._tenants, challenge)
+            if stands := self._standing.answer(challenge, mine, self._now(), tenant):
                 # By a try of ours whose storing we had not heard of, it may be this very visit's.
                 proven = challenge.proof is not None and challenge.proof.visit.id == me.visit.id
                 return me.sent(stands, challenge, self._now()) if proven else stands
             try:
-                answer = await self._step(challenge, me)
+                answer = await self._step(challenge, tenant, me)
             except IllegalTransitionError:
                 # Duo is away, and there is something of an earlier visit that may still come to an end.
                 return Show(Page.DUO_AWAY, challenge_id)
@@ -120,29 +121,30 @@ class Visits:
                 return answer
         return Show(Page.MOVING_ON)
 
-    async def _step(self, challenge: Challenge, me: _Arrival) -> Answer | None:
+    async def _step(
+        self, challenge: Challenge, tenant: TenantSettings | None, me: _Arrival
+    ) -> Answer | None:
         """Take the challenge a step further; None where it has moved meanwhile."""
-        tenant = await settings_for(self._tenants, challenge)
         if tenant is None or tenant.duo is None:
             log.warning("no_duo_account", tenant=challenge.identity.tenant)
-            return await self._failed(challenge)
+            return await self._failed(challenge, tenant)
         try:
             await self._duo.check(tenant.tenant, tenant.duo)
             return await self._prompt(challenge, tenant, me)
         except DuoBusyError:
             return Show(Page.DUO_AWAY, challenge.id)
         except DuoRefusedError:
-            return await self._failed(challenge)
+            return await self._failed(challenge, tenant)
         except DuoUnavailableError:
             if tenant.challenge.failmode is Failmode.OPEN:
-                return await self._skipped(challenge, me)
-            return await self._ended(give_up(challenge, None, self._now()))
+                return await self._skipped(challenge, tenant, me)
+            return await self._ended(give_up(challenge, None, self._now()), tenant)
 
-    async def _failed(self, challenge: Challenge) -> Answer | None:
+    async def _failed(self, challenge: Challenge, tenant: TenantSettings | None) -> Answer | None:
         if challenge.visits:
             # A prompt is open that may still be answered, here or at another challenger.
             return Show(Page.DUO_AWAY, challenge.id)
-        return await self._ended(fail(challenge, None, self._now()))
+        return await self._ended(fail(challenge, None, self._now()), tenant)
 
     async def _prompt(
         self, challenge: Challenge, tenant: TenantSettings, me: _Arrival
@@ -150,7 +152,7 @@ class Visits:
         assert tenant.duo is not None  # noqa: S101  # the caller has looked
         moved = visit(challenge, me.visit, self._now())
         if moved.outcome is not None:
-            return await self._ended(moved)
+            return await self._ended(moved, tenant)
         address = await self._duo.prompt_url(
             tenant.tenant,
             tenant.duo,
@@ -161,9 +163,9 @@ class Visits:
         match await self._store.visit(moved, tenant.push_budget):
             case Visited.STORED:
                 return me.sent(Send(address), challenge, self._now())
-            case Visited.SPENT:
+            case Visited.SPENT | Visited.COOLING_DOWN as why:
                 log.warning(
-                    "push_budget_spent",
+                    "push_budget_spent" if why is Visited.SPENT else "push_cool_down",
                     tenant=tenant.tenant,
                     event_id=challenge.identity.event_id,
                 )
@@ -171,7 +173,9 @@ class Visits:
             case Visited.LATE:
                 return None
 
-    async def _skipped(self, challenge: Challenge, me: _Arrival) -> Answer | None:
+    async def _skipped(
+        self, challenge: Challenge, tenant: TenantSettings, me: _Arrival
+    ) -> Answer | None:
         """Let the browser go on without Duo; it still has to come back with a code (law 8)."""
         code = self._pseudonyms.return_code(challenge.id, me.value)
         code_hash = self._pseudonyms.code(challenge.id, code)
@@ -183,13 +187,14 @@ class Visits:
             tenant=challenge.identity.tenant,
             event_id=challenge.identity.event_id,
         )
-        answer = self._standing.answer(moved, Cookies({me.visit.id: me.value}), self._now())
+        mine = Cookies({me.visit.id: me.value})
+        answer = self._standing.answer(moved, mine, self._now(), tenant)
         return me.sent(answer, moved, self._now()) if answer is not None else None
 
-    async def _ended(self, moved: Challenge) -> Answer | None:
+    async def _ended(self, moved: Challenge, tenant: TenantSettings | None) -> Answer | None:
         if not await self._moves.settle(moved):
             return None
-        return self._standing.answer(moved, Cookies({}), self._now())
+        return self._standing.answer(moved, Cookies({}), self._now(), tenant)
 
     def _arrival(self, challenge_id: str) -> _Arrival:
         state, value = challenge_id + self._token(), self._token()

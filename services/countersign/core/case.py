@@ -13,6 +13,7 @@ from countersign.core.effect import Effect, Provider
 from countersign.core.facts import Facts
 from countersign.core.login import MAX_CLOCK_AHEAD, MULTI_FACTOR_ACR, LoginAttempted
 from countersign.core.result import ChallengeLink, Reason
+from countersign.core.return_url import is_allowed
 from countersign.core.tenant import Policy, TenantSettings
 
 _ASSURED = frozenset({"medium", "high"})
@@ -184,8 +185,12 @@ class Case:
         return duo_username(self.data.user, self.tenant.mfa.duo_username) is None
 
     def return_url_refused(self) -> bool:
-        """The login's return URL is not one that the tenant lists."""
-        return self.data.login.return_url not in self.tenant.challenge.return_urls
+        """The login's return URL is not one that the tenant allows."""
+        return not is_allowed(self.data.login.return_url, self.tenant.challenge.return_urls)
+
+    def cooling_down(self) -> bool:
+        """The user refused prompts lately, and is left alone."""
+        return budget.is_cooling_down(self.facts.refusals, self.tenant.push_budget, self.now)
 
     def budget_spent(self) -> bool:
         """One more prompt would be one too many."""

@@ -13,9 +13,10 @@ from enum import StrEnum
 
 import msgspec
 
+from countersign.core.budget import Refusal, Refused
 from countersign.core.errors import IllegalTransitionError
 from countersign.core.identity import EventIdentity
-from countersign.core.result import Assurance, Outcome, Reason, ResultType
+from countersign.core.result import Assurance, DuoDetails, Outcome, Reason, ResultType
 
 
 class State(StrEnum):
@@ -40,6 +41,10 @@ class Signal(StrEnum):
     """A callback takes the lease to exchange Duo's code."""
     DUO_ALLOWED = "duo_allowed"
     DUO_DENIED = "duo_denied"
+    DUO_BYPASSED = "duo_bypassed"
+    """Duo allowed without a second factor, and the tenant doesn't accept that."""
+    FRAUD_REPORTED = "fraud_reported"
+    """The user told Duo that somebody else asked for the prompt."""
     DUO_FAILED = "duo_failed"
     DUO_UNREACHABLE = "duo_unreachable"
     """Duo is out of reach, and that is the end: the failmode is closed, or it went away on the way."""
@@ -67,6 +72,8 @@ TRANSITIONS: dict[tuple[State, Signal], State] = {
     (State.EXCHANGING, Signal.CLAIMED): State.EXCHANGING,
     (State.EXCHANGING, Signal.DUO_ALLOWED): State.PROVEN,
     (State.EXCHANGING, Signal.DUO_DENIED): State.DENIED,
+    (State.EXCHANGING, Signal.DUO_BYPASSED): State.DENIED,
+    (State.EXCHANGING, Signal.FRAUD_REPORTED): State.DENIED,
     (State.EXCHANGING, Signal.DUO_FAILED): State.FAILED,
     (State.EXCHANGING, Signal.DUO_UNREACHABLE): State.FAILED,
     (State.EXCHANGING, Signal.RETURNED_WRONG): State.DENIED,
@@ -88,12 +95,20 @@ TERMINAL = frozenset({State.PASSED, State.FAILED_OPEN, State.DENIED, State.EXPIR
 
 _OUTCOMES: dict[Signal, tuple[ResultType, Reason]] = {
     Signal.DUO_DENIED: (ResultType.CHALLENGE_DENIED, Reason.DUO_DENIED),
+    Signal.DUO_BYPASSED: (ResultType.CHALLENGE_DENIED, Reason.DUO_BYPASSED),
+    Signal.FRAUD_REPORTED: (ResultType.CHALLENGE_DENIED, Reason.FRAUD_REPORTED),
     Signal.DUO_FAILED: (ResultType.CHALLENGE_FAILED, Reason.DUO_FAILED),
     Signal.DUO_UNREACHABLE: (ResultType.CHALLENGE_FAILED, Reason.DUO_UNAVAILABLE),
     Signal.RETURNED: (ResultType.CHALLENGE_PASSED, Reason.DUO_ALLOWED),
     Signal.RETURNED_UNPROVEN: (ResultType.CHALLENGE_FAILED_OPEN, Reason.DUO_UNAVAILABLE),
     Signal.RETURNED_WRONG: (ResultType.CHALLENGE_DENIED, Reason.WRONG_RETURN_CODE),
     Signal.OVERDUE: (ResultType.CHALLENGE_EXPIRED, Reason.NOT_BACK_IN_TIME),
+}
+
+_REFUSED: dict[Reason, Refused] = {
+    Reason.DUO_DENIED: Refused.DENIED,
+    Reason.FRAUD_REPORTED: Refused.FRAUD,
+    Reason.NOT_BACK_IN_TIME: Refused.LEFT,
 }
 
 
@@ -123,18 +138,20 @@ class Lease(msgspec.Struct, frozen=True):
     until: datetime
 
 
-class Proof(msgspec.Struct, frozen=True):
+class Proof(msgspec.Struct, frozen=True, omit_defaults=True):
     """What Duo said, waiting for the browser to come back.
 
     Attributes:
         assurance: `mfa`, `duo_bypass` or `fail_open`.
         code_hash: the keyed hash of the one-time return code.
         visit: whose browser gets the code.
+        duo: what Duo said besides, as far as the tenant lets it out.
     """
 
     assurance: Assurance
     code_hash: str
     visit: Visit
+    duo: DuoDetails | None = None
 
 
 class Challenge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -233,19 +250,28 @@ def skip(challenge: Challenge, code_hash: str, visit: Visit, now: datetime) -> C
     return msgspec.structs.replace(_moved(challenge, Signal.DUO_SKIPPED), proof=proof)
 
 
-def deny(challenge: Challenge, holder: str | None, now: datetime) -> Challenge:
-    """Record that Duo denied.
+def deny(
+    challenge: Challenge,
+    holder: str | None,
+    now: datetime,
+    *,
+    signal: Signal = Signal.DUO_DENIED,
+    duo: DuoDetails | None = None,
+) -> Challenge:
+    """Record that Duo denied, or allowed in a way that counts as no.
 
     Args:
         challenge: as it stands.
         holder: who exchanges the code; None: nobody does, Duo said so in place of a code.
         now: the instant.
+        signal: `DUO_DENIED`, `DUO_BYPASSED` or `FRAUD_REPORTED`.
+        duo: what Duo said besides, as far as the tenant lets it out.
 
     Raises:
         IllegalTransitionError: the lease is another's by now, or the challenge has ended.
     """
     _hold(challenge, holder)
-    return _ended(challenge, Signal.DUO_DENIED, now)
+    return _ended(challenge, signal, now, duo)
 
 
 def fail(challenge: Challenge, holder: str | None, now: datetime) -> Challenge:
@@ -319,6 +345,21 @@ def earns_remembering(challenge: Challenge) -> bool:
     )
 
 
+def refusal(challenge: Challenge) -> Refusal | None:
+    """Return how the user refused the prompt that the challenge ended with; None where nobody refused.
+
+    A prompt that was left to expire counts, since a denial at Duo is silence as a rule. One that was
+    approved, by a browser that then didn't come back, doesn't.
+    """
+    outcome = challenge.outcome
+    if outcome is None:
+        return None
+    kind = _REFUSED.get(outcome.reason)
+    if kind is Refused.LEFT and (challenge.proof is not None or not challenge.visits):
+        return None
+    return Refusal(outcome.decided_at, kind) if kind is not None else None
+
+
 def next_state(state: State, signal: Signal) -> State:
     """Look the table up.
 
@@ -378,7 +419,9 @@ def _moved(challenge: Challenge, signal: Signal) -> Challenge:
     )
 
 
-def _ended(challenge: Challenge, signal: Signal, now: datetime) -> Challenge:
+def _ended(
+    challenge: Challenge, signal: Signal, now: datetime, duo: DuoDetails | None = None
+) -> Challenge:
     moved = _moved(challenge, signal)
     kind, reason = _OUTCOMES[signal]
     proof = challenge.proof
@@ -390,5 +433,6 @@ def _ended(challenge: Challenge, signal: Signal, now: datetime) -> Challenge:
         decided_at=now,
         settings_version=challenge.settings_version,
         trace=(f"challenge-{challenge.state.value}", signal.value.replace("_", "-")),
+        duo=proof.duo if allowed and proof is not None else duo,
     )
     return msgspec.structs.replace(moved, outcome=outcome, lease=None)

@@ -107,6 +107,7 @@ TABLE: tuple[_Row, ...] = (
 
     _Row("duo-username-missing",     Case.nameless,                 _deny(Reason.DUO_USERNAME_MISSING)),
     _Row("return-url-not-allowed",   Case.return_url_refused,       _deny(Reason.RETURN_URL_NOT_ALLOWED)),
+    _Row("push-cool-down",           Case.cooling_down,             _deny(Reason.PUSH_COOL_DOWN)),
     _Row("push-budget-spent",        Case.budget_spent,             _deny(Reason.PUSH_BUDGET_SPENT)),
     _Row("duo-challenge",            lambda _: True,                _challenge),
 )
@@ -146,11 +147,20 @@ def decide(  # a decision's inputs are what they are
 
 def denied_for_budget(challenged: Decision) -> Decision:
     """Return what a challenge becomes where another worker has spent the budget in between."""
+    return _denied_after_all(challenged, Reason.PUSH_BUDGET_SPENT)
+
+
+def denied_for_cool_down(challenged: Decision) -> Decision:
+    """Return what a challenge becomes where the user has refused another prompt in between."""
+    return _denied_after_all(challenged, Reason.PUSH_COOL_DOWN)
+
+
+def _denied_after_all(challenged: Decision, reason: Reason) -> Decision:
     return Decision(
         type=ResultType.LOGIN_DENIED,
-        reason=Reason.PUSH_BUDGET_SPENT,
+        reason=reason,
         decided_at=challenged.decided_at,
         settings_version=challenged.settings_version,
         traceparent=challenged.traceparent,
-        trace=(*challenged.trace[:-1], "push-budget-spent"),
+        trace=(*challenged.trace[:-1], reason.value.replace("_", "-")),
     )

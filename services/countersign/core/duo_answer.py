@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from countersign.core.result import Assurance
+from countersign.core.result import Assurance, DuoDetails
+from countersign.core.tenant import Detail
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 # Duo's names of factors that a person has in hand. Its enumerations are open, and new members come
 # without notice: one that isn't listed here is a bypass until somebody has looked at it.
@@ -41,6 +42,16 @@ REASONS: Final = frozenset({"user_approved", "valid_passcode"})
 _FRAUD_REASON: Final = "user_marked_fraud"
 _FRAUD: Final = "fraud"
 
+_LONGEST: Final = 128
+"""Characters of a detail that are kept: enough for any name, and no way to fill a store."""
+_FIELDS: Final[Mapping[Detail, tuple[str, ...]]] = {
+    Detail.FACTOR: ("factor", "reason"),
+    Detail.DEVICE: ("device",),
+    Detail.LOCATION: ("location",),
+    Detail.IP: ("ip",),
+    Detail.USERNAME: ("username",),
+}
+
 
 class DuoAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """What Duo said at the end of a prompt.
@@ -49,11 +60,13 @@ class DuoAnswer(msgspec.Struct, frozen=True, kw_only=True):
         allowed: Duo said allow.
         assurance: what stands behind an allow: `mfa`, or `duo_bypass`.
         fraud: the user reported that somebody else asked for the prompt.
+        details: what else Duo said; not yet what a tenant lets out.
     """
 
     allowed: bool
     assurance: Assurance = Assurance.NONE
     fraud: bool = False
+    details: DuoDetails = DuoDetails()
 
 
 def read_duo_answer(token: Mapping[str, object]) -> DuoAnswer:
@@ -72,12 +85,42 @@ def read_duo_answer(token: Mapping[str, object]) -> DuoAnswer:
     allowed = result.get("result") == "allow" and result.get("status") == "allow"
     # A context may be silent (Duo leaves fields out, or null); one that contradicts is no allow.
     contradicted = context.get("result") not in [None, "success"]
+    details = _details(token, context)
     if not allowed or fraud or contradicted:
-        return DuoAnswer(allowed=False, fraud=fraud)
+        return DuoAnswer(allowed=False, fraud=fraud, details=details)
     return DuoAnswer(
         allowed=True,
         assurance=Assurance.MFA if _second_factor(context) else Assurance.DUO_BYPASS,
+        details=details,
     )
+
+
+def disclosed(details: DuoDetails, wanted: Iterable[Detail]) -> DuoDetails | None:
+    """Return what a tenant lets out; None where that is nothing."""
+    names = [name for detail in wanted for name in _FIELDS[detail]]
+    found = {name: value for name in names if (value := getattr(details, name)) is not None}
+    return DuoDetails(**found) if found else None
+
+
+def _details(token: Mapping[str, object], context: Mapping[str, object]) -> DuoDetails:
+    browser = _section(context, "access_device")
+    place = _section(browser, "location")
+    parts = [_text(place.get(part)) for part in ("city", "state", "country")]
+    return DuoDetails(
+        factor=_text(context.get("factor")),
+        reason=_text(context.get("reason")),
+        device=_text(_section(context, "auth_device").get("name")),
+        location=_text(", ".join(part for part in parts if part)),
+        ip=_text(browser.get("ip")),
+        username=_text(token.get("preferred_username")),
+    )
+
+
+def _text(value: object) -> str | None:
+    """Return a text as it may be kept and shown: of bounded length, on one line."""
+    if not isinstance(value, str):
+        return None
+    return "".join(one for one in value[:_LONGEST] if one.isprintable()).strip() or None
 
 
 def _second_factor(context: Mapping[str, object]) -> bool:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 import msgspec
 
+from countersign.core.budget import Refusal
 from countersign.core.remember import RememberedBrowser
 
 
@@ -15,10 +16,12 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         remembered: the login's browser, if the user passed a challenge with it; not yet judged.
         prompts: when the user's recent prompts were charged.
+        refusals: the prompts that the user refused lately.
     """
 
     remembered: RememberedBrowser | None = None
     prompts: tuple[datetime, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
 
 
 NO_FACTS = Facts()

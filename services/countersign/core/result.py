@@ -62,10 +62,13 @@ class Reason(StrEnum):
     DUO_USERNAME_MISSING = "duo_username_missing"
     RETURN_URL_NOT_ALLOWED = "return_url_not_allowed"
     PUSH_BUDGET_SPENT = "push_budget_spent"
+    PUSH_COOL_DOWN = "push_cool_down"
     LOGIN_EXPIRED = "login_expired"
     # challenge.*
     DUO_ALLOWED = "duo_allowed"
     DUO_DENIED = "duo_denied"
+    DUO_BYPASSED = "duo_bypassed"
+    FRAUD_REPORTED = "fraud_reported"
     DUO_UNAVAILABLE = "duo_unavailable"
     DUO_FAILED = "duo_failed"
     WRONG_RETURN_CODE = "wrong_return_code"
@@ -137,8 +140,34 @@ class Decision(Ruling, frozen=True, kw_only=True, array_like=True):
     traceparent: str | None = None
 
 
+class DuoDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What Duo said of a prompt beyond allow and deny; every field may be missing, its values are Duo's.
+
+    Attributes:
+        factor: how the user answered, in Duo's words; an open list.
+        reason: why Duo said what it said, likewise.
+        device: what the user calls the device.
+        location: where Duo thinks that the browser was.
+        ip: the browser's address, as Duo saw it.
+        username: the user's name at Duo.
+    """
+
+    factor: str | None = None
+    reason: str | None = None
+    device: str | None = None
+    location: str | None = None
+    ip: str | None = None
+    username: str | None = None
+
+
 class Outcome(Ruling, frozen=True, kw_only=True, array_like=True):
-    """How a challenge ended."""
+    """How a challenge ended.
+
+    Attributes:
+        duo: what Duo said of the prompt, as far as the tenant lets it out; None where Duo said nothing.
+    """
+
+    duo: DuoDetails | None = None
 
 
 def to_milliseconds(instant: datetime) -> datetime:

@@ -10,13 +10,13 @@ import re
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated
-from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
 from countersign.core.errors import Problem
 from countersign.core.login import TenantId
+from countersign.core.return_url import flaw
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,13 +29,12 @@ MIN_LIFETIME = timedelta(seconds=30)
 MAX_LIFETIME = timedelta(hours=1)
 MIN_BUDGET_WINDOW = timedelta(minutes=1)
 MAX_BUDGET_WINDOW = timedelta(hours=24)
+MIN_COOL_DOWN = timedelta(minutes=1)
+MAX_COOL_DOWN = timedelta(hours=24)
 
 _HOST = re.compile(
     r"(?=.{1,253}(:|$))[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*(:[0-9]{1,5})?"
 )
-# RFC 3986, section 2: what a URL is written with. A browser reads a backslash as a slash, for one.
-_URL_CHARACTERS = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*")
-_LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class Policy(StrEnum):
@@ -137,19 +136,39 @@ class Remember(_Section, frozen=True, kw_only=True):
     absolute: timedelta = MAX_ABSOLUTE
 
 
+class Detail(StrEnum):
+    """What an outcome may say of the prompt that Duo has run."""
+
+    FACTOR = "factor"
+    """How the user answered, and why Duo said what it said."""
+    DEVICE = "device"
+    """What the user calls the device; it may hold part of a telephone number."""
+    LOCATION = "location"
+    """Where Duo thinks that the browser was."""
+    IP = "ip"
+    """The browser's address, as Duo saw it."""
+    USERNAME = "username"
+    """The user's name at Duo."""
+
+
 class ChallengeRules(_Section, frozen=True, kw_only=True):
     """How a challenge is run.
 
     Attributes:
         lifetime: from the decision to the browser's return.
-        return_urls: where a browser may be sent afterwards; compared character by character
-            (RFC 9700, section 2.1).
+        return_urls: where a browser may be sent afterwards; see `core.return_url`.
         failmode: what happens when Duo can't be reached.
+        accept_bypass: whether an allow counts that no second factor stands behind: a bypass code, a user
+            whom Duo lets through, a device or network that Duo itself trusts. Such an outcome always says
+            so, and no browser is remembered by it.
+        details: what an outcome says of the prompt; nothing that names a person unless asked for.
     """
 
     lifetime: timedelta = timedelta(minutes=5)
     return_urls: tuple[str, ...] = ()
     failmode: Failmode = Failmode.CLOSED
+    accept_bypass: bool = True
+    details: tuple[Detail, ...] = (Detail.FACTOR,)
 
 
 class PushBudget(_Section, frozen=True, kw_only=True):
@@ -158,10 +177,15 @@ class PushBudget(_Section, frozen=True, kw_only=True):
     Attributes:
         prompts: at most so many
         window: in any span of this length.
+        refusals: so many prompts denied, or opened and left to expire, within the window begin a cool-down;
+            a report of fraud does so at once.
+        cool_down: how long the user then gets no prompt.
     """
 
     prompts: Annotated[int, Meta(ge=1, le=100)] = 5
     window: timedelta = timedelta(minutes=10)
+    refusals: Annotated[int, Meta(ge=1, le=100)] = 2
+    cool_down: timedelta = timedelta(minutes=15)
 
 
 class TenantSettings(_Section, frozen=True, kw_only=True):
@@ -260,17 +284,21 @@ def _challenge(settings: TenantSettings) -> Iterator[_Finding]:
         "challenge.lifetime", settings.challenge.lifetime, MIN_LIFETIME, MAX_LIFETIME
     )
     for position, url in enumerate(settings.challenge.return_urls):
-        if flaw := _url_flaw(url):
+        if found := flaw(url):
             yield (
                 f"challenge.return_urls[{position}]",
-                flaw,
-                "Write the whole address, such as https://app.example.com/return",
+                found,
+                "Write the whole address, such as https://app.example.com/return, or a path's beginning"
+                " with /* at its end",
             )
 
 
 def _budget(settings: TenantSettings) -> Iterator[_Finding]:
     yield from _within(
         "push_budget.window", settings.push_budget.window, MIN_BUDGET_WINDOW, MAX_BUDGET_WINDOW
+    )
+    yield from _within(
+        "push_budget.cool_down", settings.push_budget.cool_down, MIN_COOL_DOWN, MAX_COOL_DOWN
     )
 
 
@@ -290,24 +318,3 @@ def _seconds(value: timedelta) -> str:
 
 def _iso(value: timedelta) -> str:
     return msgspec.to_builtins(value)  # type: ignore[no-any-return]  # a str for a timedelta
-
-
-def _url_flaw(url: str) -> str | None:
-    try:
-        parts = urlsplit(url)
-        parts.port  # noqa: B018  # reading it checks it
-    except ValueError:
-        return "is not a URL"
-    if not _URL_CHARACTERS.fullmatch(url):
-        return "holds a character that has to be percent-encoded in a URL"
-    if not parts.hostname or parts.scheme not in {"https", "http"}:
-        return "is not an absolute https URL"
-    if parts.scheme == "http" and parts.hostname not in _LOOPBACK:
-        return "is http, which only loopback addresses may be"
-    if "@" in parts.netloc:
-        return "holds a user name or password"
-    if "#" in url:
-        return "holds a fragment, which never reaches a server"
-    if re.search(r"(?:^|&)mfa_code(?:=|&|$)", parts.query):
-        return "holds mfa_code, which is what a browser brings back in it"
-    return None

@@ -42,9 +42,20 @@ REASONS: Final = {
         "There were too many prompts for your account in a short time. If they were not yours,"
         " tell your administrator; otherwise wait some minutes."
     ),
+    Reason.PUSH_COOL_DOWN: (
+        "You refused prompts a moment ago, so there are no more for a while. If they were not yours, change"
+        " your password and tell your administrator."
+    ),
     Reason.LOGIN_EXPIRED: "This sign-in took too long.",
     Reason.DUO_ALLOWED: "Duo allowed this sign-in.",
     Reason.DUO_DENIED: "The Duo challenge was denied.",
+    Reason.DUO_BYPASSED: (
+        "Duo let you through without a second factor, and your organization doesn't accept that."
+    ),
+    Reason.FRAUD_REPORTED: (
+        "You reported that somebody else asked for the prompt. Change your password, and tell your"
+        " administrator."
+    ),
     Reason.DUO_UNAVAILABLE: "Duo could not be reached.",
     Reason.DUO_FAILED: "The Duo challenge could not be carried out.",
     Reason.WRONG_RETURN_CODE: (

@@ -17,6 +17,7 @@ from countersign.core.result import (
     VERDICTS,
     Assurance,
     Decision,
+    DuoDetails,
     Outcome,
     Reason,
     ResultType,
@@ -62,6 +63,7 @@ class ResultBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     challenge_url: str | None = None
     challenge_expires_at: datetime | None = None
     provider: str | None = None
+    duo: DuoDetails | None = None
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,13 +114,14 @@ def write_result(  # a result is made of these
         traceparent: W3C trace context of the login event, passed through.
     """
     stage = Stage.DECISION
-    url = expires_at = provider = None
+    url = expires_at = provider = duo = None
     if isinstance(ruling, Decision):
         url = ruling.challenge.url if ruling.challenge is not None else None
         expires_at = ruling.challenge_expires_at
         provider = ruling.provider
     elif isinstance(ruling, Outcome):
         stage = Stage.OUTCOME
+        duo = ruling.duo
     body = ResultBody(
         event_id=identity.event_id,
         tenant=identity.tenant,
@@ -133,6 +136,7 @@ def write_result(  # a result is made of these
         challenge_url=url,
         challenge_expires_at=expires_at,
         provider=provider,
+        duo=duo,
     )
     key = user_key(identity.tenant, subject)
     headers = [

@@ -18,7 +18,7 @@ import msgspec
 
 from countersign.core.errors import Problem, SettingsError
 from countersign.core.login import TenantId
-from countersign.core.tenant import ChallengeRules, Factors, Mfa, PushBudget, Remember
+from countersign.core.tenant import ChallengeRules, Detail, Factors, Mfa, PushBudget, Remember
 from countersign.wire.tenant_file import KEEP, DuoDraft, TenantDraft
 
 _SECTIONS: Final[Mapping[str, type[msgspec.Struct]]] = {
@@ -147,5 +147,6 @@ def _remedy(kind: type[msgspec.Struct], name: str) -> str:
         timedelta: 'an ISO 8601 duration, as in "PT5M" or "P7D"',
         int: "a whole number",
         tuple[str, ...]: 'texts in brackets, as in ["https://app.example.com/return"]',
+        tuple[Detail, ...]: f"any of these in brackets: {', '.join(map(repr, map(str, Detail)))}",
     }
     return f"Give {examples.get(wanted, 'a text in quotes')}"

@@ -8,8 +8,9 @@ from datetime import datetime
 
 import msgspec
 
-from countersign.core.challenge import Challenge, due_at, prompt_name
-from countersign.core.decision import denied_for_budget
+from countersign.core.budget import MAX_REFUSALS, Refusal, Refused, is_cooling_down
+from countersign.core.challenge import Challenge, due_at, prompt_name, refusal
+from countersign.core.decision import denied_for_budget, denied_for_cool_down
 from countersign.core.facts import Facts
 from countersign.core.identity import EventIdentity, Pseudonyms, challenge_bucket
 from countersign.core.login import BrowsersForget, LoginAttempted
@@ -25,7 +26,7 @@ class _Kept(msgspec.Struct):
     """A challenge, and which "forget" of its user was the last when it was recorded."""
 
     challenge: Challenge
-    mark: EventIdentity | None
+    mark: EventIdentity | str | None
 
 
 class MemoryStore:
@@ -40,8 +41,9 @@ class MemoryStore:
         self._claims: dict[EventIdentity, bytes] = {}
         self._decided: dict[tuple[_User, EventIdentity], Decision] = {}
         self._browsers: dict[_User, dict[str, tuple[datetime, RememberedBrowser]]] = {}
-        self._marks: dict[_User, EventIdentity] = {}
+        self._marks: dict[_User, EventIdentity | str] = {}
         self._prompts: dict[_User, dict[str, datetime]] = {}
+        self._refusals: dict[_User, list[Refusal]] = {}
         self._challenges: dict[str, _Kept] = {}
         self.unpublished: set[str] = set()
 
@@ -57,7 +59,11 @@ class MemoryStore:
         return Standing(
             conflict=self._claims.setdefault(event.identity, event.digest) != event.digest,
             decided=self._decided.get((user, event.identity)),
-            facts=Facts(remembered=remembered, prompts=tuple(self._prompts.get(user, {}).values())),
+            facts=Facts(
+                remembered=remembered,
+                prompts=tuple(self._prompts.get(user, {}).values()),
+                refusals=tuple(self._refusals.get(user, [])),
+            ),
         )
 
     async def record(self, recordings: Sequence[Recording]) -> list[Decision]:
@@ -71,12 +77,15 @@ class MemoryStore:
             return standing
         if recording.challenge is not None and recording.budget is not None:
             challenge = recording.challenge
-            if not self._charged(user, challenge.id, decision.decided_at, recording.budget):
-                decision = denied_for_budget(decision)
-            else:
-                kept = _Kept(challenge, self._marks.get(user))
-                self._challenges.setdefault(challenge.id, kept)
-                self.unpublished.add(challenge.id)
+            match self._charged(user, challenge.id, decision.decided_at, recording.budget):
+                case Visited.SPENT:
+                    decision = denied_for_budget(decision)
+                case Visited.COOLING_DOWN:
+                    decision = denied_for_cool_down(decision)
+                case _:
+                    kept = _Kept(challenge, self._marks.get(user))
+                    self._challenges.setdefault(challenge.id, kept)
+                    self.unpublished.add(challenge.id)
         elif recording.renewed is not None and recording.renewed_until is not None:
             browser = event.event.login.browser_id or ""
             name = self._pseudonyms.browser(*user, browser)
@@ -97,21 +106,23 @@ class MemoryStore:
             return Visited.LATE
         user = (challenge.identity.tenant, challenge.subject)
         now = challenge.visits[-1].at
-        if not self._charged(user, prompt_name(challenge), now, budget):
-            return Visited.SPENT
-        kept.challenge = challenge
-        return Visited.STORED
+        charged = self._charged(user, prompt_name(challenge), now, budget)
+        if charged is Visited.STORED:
+            kept.challenge = challenge
+        return charged
 
-    def _charged(self, user: _User, name: str, now: datetime, budget: PushBudget) -> bool:
+    def _charged(self, user: _User, name: str, now: datetime, budget: PushBudget) -> Visited:
         prompts = self._prompts.setdefault(user, {})
         if name in prompts:
-            return True
+            return Visited.STORED
+        if is_cooling_down(self._refusals.get(user, []), budget, now):
+            return Visited.COOLING_DOWN
         for old in [old for old, at in prompts.items() if at <= now - budget.window]:
             del prompts[old]
         if len(prompts) >= budget.prompts:
-            return False
+            return Visited.SPENT
         prompts[name] = now
-        return True
+        return Visited.STORED
 
     async def overdue(self, now: datetime, most: int) -> list[str]:
         """See `ports.Store.overdue`."""
@@ -148,6 +159,11 @@ class MemoryStore:
             for name in {*ended, *by_end[: max(0, surplus)]}:
                 del browsers[name]
             browsers[challenge.browser] = (change.remember_until, change.remember)
+        if refused := refusal(challenge):
+            self._refusals[user] = [*self._refusals.get(user, []), refused][-MAX_REFUSALS:]
+            if refused.kind is Refused.FRAUD:
+                self._marks[user] = challenge.id
+                self._browsers.pop(user, None)
         return True
 
     async def published(self, ids: Sequence[str]) -> None:

@@ -14,8 +14,9 @@ from redis.asyncio.cluster import RedisCluster
 
 from countersign.adapters.redis.keys import Keys
 from countersign.adapters.redis.scripts import Call, Item, Script, run_together, unavailable
-from countersign.core.challenge import Challenge, due_at, prompt_name
-from countersign.core.decision import denied_for_budget
+from countersign.core.budget import MAX_REFUSALS, REFUSALS_LAST, Refusal, Refused
+from countersign.core.challenge import Challenge, due_at, prompt_name, refusal
+from countersign.core.decision import denied_for_budget, denied_for_cool_down
 from countersign.core.errors import Problem, SettingsError
 from countersign.core.facts import NO_FACTS, Facts
 from countersign.core.identity import BUCKETS, Pseudonyms, bucket_of, challenge_bucket
@@ -35,7 +36,13 @@ MARK_LASTS = 2 * MAX_LIFETIME + timedelta(hours=1)
 """How long a "forget" is marked: longer than any challenge that it has to outlive."""
 
 _MILLISECOND = timedelta(milliseconds=1)
-_VISITED = {1: Visited.STORED, 0: Visited.LATE, -1: Visited.SPENT}
+_VISITED = {
+    b"charged": Visited.STORED,
+    b"late": Visited.LATE,
+    b"spent": Visited.SPENT,
+    b"cooling": Visited.COOLING_DOWN,
+}
+_INSTEAD = {1: denied_for_budget, 2: denied_for_cool_down}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -107,9 +114,7 @@ class RedisStore:
             Standing(
                 conflict=not claim,
                 decided=unpack_decision(decided) if decided else None,
-                facts=Facts(remembered=_browser(browser), prompts=_prompts(budget))
-                if browser or budget
-                else NO_FACTS,
+                facts=_known(browser, budget) if browser or budget else NO_FACTS,
             )
             for claim, decided, budget, browser in zip(
                 claims, reply[::3], reply[1::3], reply[2::3], strict=True
@@ -146,7 +151,7 @@ class RedisStore:
         return [
             unpack_decision(answer)
             if isinstance(answer, bytes)
-            else denied_for_budget(recording.decision)
+            else _INSTEAD[answer](recording.decision)
             if answer
             else recording.decision
             for recording, answer in zip(recordings, reply, strict=True)
@@ -175,9 +180,9 @@ class RedisStore:
                 challenge.id,
                 pack(challenge),
                 _milliseconds(challenge.deadline),
-                budget.prompts,
-                budget.window // _MILLISECOND,
+                *_limits(budget),
                 pack(denied_for_budget(decision)),
+                pack(denied_for_cool_down(decision)),
             )
             return Item(bucket, keys, (record, "challenge", *opening))
         assert renewed is not None  # noqa: S101  # neither a challenge nor plain
@@ -216,15 +221,20 @@ class RedisStore:
                     challenge.browser,
                     *_value(change.remember, change.remember_until),
                 ]
+            elif refused := refusal(challenge):
+                args += ["refused", _milliseconds(refused.at), refused.kind.value]
             else:
                 args.append("plain")
             keys = (
                 self._keys.challenge(challenge.id),
                 self._keys.due(bucket),
                 self._keys.remembered(bucket, user),
+                self._keys.budget(bucket, user),
             )
             items.append(Item(bucket, keys, args))
-        reply = await self._settle([_milliseconds(latest), MAX_BROWSERS], items)
+        lasting = (REFUSALS_LAST // _MILLISECOND, MARK_LASTS // _MILLISECOND)
+        fixed = [_milliseconds(latest), MAX_BROWSERS, MAX_REFUSALS, *lasting]
+        reply = await self._settle(fixed, items)
         return [bool(answer) for answer in reply]
 
     async def visit(self, challenge: Challenge, budget: PushBudget) -> Visited:
@@ -237,8 +247,7 @@ class RedisStore:
             pack(challenge),
             prompt_name(challenge),
             _milliseconds(challenge.visits[-1].at),
-            budget.prompts,
-            budget.window // _MILLISECOND,
+            *_limits(budget),
         )
         (answer,) = await self._visit([], [Item(bucket, keys, args)])
         return _VISITED[answer]
@@ -288,12 +297,30 @@ def _milliseconds(instant: datetime) -> int:
     return (instant - _EPOCH) // _MILLISECOND
 
 
-def _prompts(budget: bytes | None) -> tuple[datetime, ...]:
-    """Return the instants of a budget's prompts; `record.lua` says how they are written."""
-    if not budget:
-        return ()
-    charged = (prompt.partition(b":")[0] for prompt in budget.split(b";") if prompt)
-    return tuple(_EPOCH + timedelta(milliseconds=int(instant)) for instant in charged)
+def _instant(milliseconds: bytes) -> datetime:
+    return _EPOCH + timedelta(milliseconds=int(milliseconds))
+
+
+def _limits(budget: PushBudget) -> tuple[int, int, int, int]:
+    """Return a tenant's limits as `budget.lua` takes them."""
+    return (
+        budget.prompts,
+        budget.window // _MILLISECOND,
+        budget.refusals,
+        budget.cool_down // _MILLISECOND,
+    )
+
+
+def _known(browser: bytes | None, budget: bytes | None) -> Facts:
+    """Return what a user's records say; `budget.lua` says how a budget is written."""
+    prompts, refusals = list[datetime](), list[Refusal]()
+    for entry in (budget or b"").split(b";"):
+        instant, refused, kind = entry.partition(b"!")
+        if refused:
+            refusals.append(Refusal(_instant(instant), Refused(kind.decode())))
+        elif entry:
+            prompts.append(_instant(entry.partition(b":")[0]))
+    return Facts(remembered=_browser(browser), prompts=tuple(prompts), refusals=tuple(refusals))
 
 
 def _value(browser: RememberedBrowser, until: datetime | None) -> tuple[bytes, int]:

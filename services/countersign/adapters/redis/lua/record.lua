@@ -4,10 +4,11 @@
 --   'plain'
 --   'renewed'    browser's hash, its value, its end (ms)
 --                KEYS: remembered
---   'challenge'  id, record, deadline (ms), most prompts, their window (ms), the denial's record
+--   'challenge'  id, record, deadline (ms), most prompts, their window (ms), most refusals, the cool-down
+--                (ms), the record of the denial for a spent budget, and for a cool-down
 --                KEYS: remembered, budget, challenge, due
--- Returns for each event 0 where its decision stands, 1 where the denial does, or the record of the
--- decision that stood already.
+-- Returns for each event 0 where its decision stands, 1 or 2 where the one denial or the other does, or the
+-- record of the decision that stood already.
 local now, keep = take(2)
 now = tonumber(now)
 
@@ -43,13 +44,14 @@ while key_at <= #KEYS do
     end
   elseif kind == 'challenge' then
     local remembered, budget, challenge, due = take_keys(4)
-    local id, value, deadline, most, window, denial = take(6)
+    local id, value, deadline, most, window, most_refused, cool_down, spent, cooling = take(9)
     if not standing then
-      if charge(budget, id, now, most, window) then
+      local charged = charge(budget, id, now, most, window, most_refused, cool_down)
+      if charged == 'charged' then
         open(remembered, challenge, due, id, value, deadline)
       else
-        redis.call('SET', decided, denial, 'PX', keep)
-        answer = 1
+        answer = charged == 'spent' and 1 or 2
+        redis.call('SET', decided, answer == 1 and spent or cooling, 'PX', keep)
       end
     end
   end

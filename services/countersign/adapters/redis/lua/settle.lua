@@ -1,11 +1,12 @@
 -- Moves challenges, each only if the value that the move started from still stands (law 5).
--- KEYS, three a change: challenge, due, remembered.
--- ARGV: now (ms), most browsers a user, then for each change the revision it follows, the new record, the
---   challenge's id, when a sweeper has to look after it (ms), and 'plain', or 'remember' with the
---   browser's hash, its value and its end (ms).
+-- KEYS, four a change: challenge, due, remembered, budget.
+-- ARGV: now (ms), most browsers a user, most refusals a user, how long refusals last (ms), how long a mark
+--   lasts (ms), then for each change the revision it follows, the new record, the challenge's id, when a
+--   sweeper has to look after it (ms), and 'plain', or 'remember' with the browser's hash, its value and its
+--   end (ms), or 'refused' with the instant (ms) and the kind.
 -- Returns 1 a change that was stored, 0 one that came too late.
-local now, most = take(2)
-now, most = tonumber(now), tonumber(most)
+local now, most, most_refused, refusals_last, marks_last = take(5)
+now, most, most_refused = tonumber(now), tonumber(most), tonumber(most_refused)
 
 local function ends_of(value)
   return tonumber(string.match(value, '^(%d+):'))
@@ -31,9 +32,26 @@ local function make_room(remembered)
   end
 end
 
+-- Notes a refusal beside the prompts; of very many, the earliest go.
+local function refuse(budget, instant, kind)
+  local kept = (redis.call('GET', budget) or '') .. instant .. '!' .. kind .. ';'
+  local _, count = string.gsub(kept, '!', '')
+  if count > most_refused then
+    kept = string.gsub(kept, '%d+![^;]+;', '', count - most_refused)
+  end
+  redis.call('SET', budget, kept, 'PX', refusals_last)
+end
+
+-- As a "forget" does: no browser is left, and none is remembered by a challenge that is open.
+local function forget(remembered, mark)
+  redis.call('DEL', remembered)
+  redis.call('HSET', remembered, 'mark', mark)
+  redis.call('PEXPIRE', remembered, marks_last)
+end
+
 local answers = {}
 while key_at <= #KEYS do
-  local challenge, due, remembered = take_keys(3)
+  local challenge, due, remembered, budget = take_keys(4)
   local follows, record, id, due_at, kind = take(5)
   local stands = redis.call('HGET', challenge, 'revision') == follows
   answers[#answers + 1] = stands and 1 or 0
@@ -50,6 +68,14 @@ while key_at <= #KEYS do
       make_room(remembered)
       redis.call('HSET', remembered, browser, value)
       keep_until(remembered, ends, now)
+    end
+  elseif kind == 'refused' then
+    local instant, how = take(2)
+    if stands then
+      refuse(budget, instant, how)
+      if how == 'fraud' then
+        forget(remembered, id)
+      end
     end
   end
 end

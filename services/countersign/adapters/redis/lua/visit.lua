@@ -2,18 +2,17 @@
 -- 5) and the user's push budget has room.
 -- KEYS, two a visit: challenge, budget.
 -- ARGV, for each visit: the revision that it follows, the new record, the prompt's name, now (ms), most
---   prompts, their window (ms).
--- Returns 1 a visit that was stored, 0 one that came too late, -1 one that the budget has no room for.
+--   prompts, their window (ms), most refusals, the cool-down (ms).
+-- Returns 'charged' a visit that was stored, 'late' one that came too late, or why it was not charged.
 local answers = {}
 while key_at <= #KEYS do
   local challenge, budget = take_keys(2)
-  local follows, record, name, now, most, window = take(6)
-  local answer = 0
+  local follows, record, name, now, most, window, most_refused, cool_down = take(8)
+  local answer = 'late'
   if redis.call('HGET', challenge, 'revision') == follows then
-    answer = -1
-    if charge(budget, name, now, most, window) then
+    answer = charge(budget, name, now, most, window, most_refused, cool_down)
+    if answer == 'charged' then
       redis.call('HSET', challenge, 'record', record, 'revision', follows + 1)
-      answer = 1
     end
   end
   answers[#answers + 1] = answer

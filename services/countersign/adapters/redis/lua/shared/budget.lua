@@ -1,19 +1,42 @@
--- Charges a prompt on the push budget; false where it has no room for one more.
--- The budget is a text of prompts, each `instant (ms):prompt's name;`, and is charged once a name.
-local function charge(budget, name, now, most, window)
-  now = tonumber(now)
-  local prompts, count = '', 0
-  for instant, prompt in string.gmatch(redis.call('GET', budget) or '', '(%d+):([^;]+);') do
-    if prompt == name then
-      return true
+-- Charges a prompt on the push budget. Returns 'charged', 'spent' where it has no room for one more, or
+-- 'cooling' where the user refused too many (core.budget says when that is).
+-- The budget is a text: prompts, each `instant (ms):prompt's name;`, and refusals, each `instant (ms)!kind;`.
+-- A prompt is charged once a name.
+local function charge(budget, name, now, most, window, most_refused, cool_down)
+  now, most, window = tonumber(now), tonumber(most), tonumber(window)
+  most_refused, cool_down = tonumber(most_refused), tonumber(cool_down)
+  local kept, count, refused = '', 0, {}
+  for instant, kind, what in string.gmatch(redis.call('GET', budget) or '', '(%d+)([:!])([^;]+);') do
+    if kind == ':' and what == name then
+      return 'charged'
     end
-    if now - instant < tonumber(window) then
-      prompts, count = prompts .. instant .. ':' .. prompt .. ';', count + 1
+    local age = now - instant
+    if kind == '!' then
+      refused[#refused + 1] = {tonumber(instant), what}
+    elseif age < window then
+      count = count + 1
+    end
+    if age < (kind == '!' and window + cool_down or window) then
+      kept = kept .. instant .. kind .. what .. ';'
     end
   end
-  if count >= tonumber(most) then
-    return false
+  for _, last in ipairs(refused) do
+    if now < last[1] + cool_down then
+      local near = 0
+      for _, one in ipairs(refused) do
+        if last[1] - window < one[1] and one[1] <= last[1] then
+          near = near + 1
+        end
+      end
+      if last[2] == 'fraud' or near >= most_refused then
+        return 'cooling'
+      end
+    end
   end
-  redis.call('SET', budget, prompts .. string.format('%.0f', now) .. ':' .. name .. ';', 'PX', window)
-  return true
+  if count >= most then
+    return 'spent'
+  end
+  local lasts = #refused > 0 and window + cool_down or window
+  redis.call('SET', budget, kept .. string.format('%.0f', now) .. ':' .. name .. ';', 'PX', lasts)
+  return 'charged'
 end
