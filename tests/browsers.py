@@ -79,6 +79,7 @@ class Walk:
         self.duo = MemoryDuo()
         self.published = MemoryPublisher()
         self.tenants = tenants or (a_tenant(),)
+        self.directory = FixedTenants(*self.tenants)
         self.challenger = self.another(publisher)
 
     def another(
@@ -92,7 +93,7 @@ class Walk:
             self.settings,
             store=store or self.store,
             publisher=publisher or self.published,
-            tenants=directory or FixedTenants(*self.tenants),
+            tenants=directory or self.directory,
             duo=self.duo,
             metrics=Metrics(),
             clock=lambda: self.now,

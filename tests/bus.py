@@ -54,7 +54,7 @@ class Copy(NamedTuple):
 
 
 class FixedTenants:
-    """`ports.TenantDirectory` of settings that don't change."""
+    """`ports.TenantDirectory` of settings that change only when a test says so."""
 
     def __init__(self, *tenants: TenantSettings) -> None:
         self._tenants = {tenant.tenant: tenant for tenant in tenants}
@@ -67,6 +67,10 @@ class FixedTenants:
     async def catch_up(self) -> None:
         """See `ports.TenantDirectory.catch_up`."""
         self.caught_up += 1
+
+    def put(self, settings: TenantSettings) -> None:
+        """Put other settings of a tenant in force."""
+        self._tenants[settings.tenant] = settings
 
 
 class Bus:

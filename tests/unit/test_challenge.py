@@ -65,6 +65,8 @@ WAYS: dict[State, dict[Signal, State]] = {
         G.CLAIMED: S.EXCHANGING,
         G.DUO_ALLOWED: S.PROVEN,
         G.DUO_DENIED: S.DENIED,
+        G.DUO_BYPASSED: S.DENIED,
+        G.FRAUD_REPORTED: S.DENIED,
         G.DUO_FAILED: S.FAILED,
         G.DUO_UNREACHABLE: S.FAILED,
         G.RETURNED_WRONG: S.DENIED,

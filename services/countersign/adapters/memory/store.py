@@ -113,10 +113,10 @@ class MemoryStore:
 
     def _charged(self, user: _User, name: str, now: datetime, budget: PushBudget) -> Visited:
         prompts = self._prompts.setdefault(user, {})
-        if name in prompts:
-            return Visited.STORED
         if is_cooling_down(self._refusals.get(user, []), budget, now):
             return Visited.COOLING_DOWN
+        if name in prompts:
+            return Visited.STORED
         for old in [old for old, at in prompts.items() if at <= now - budget.window]:
             del prompts[old]
         if len(prompts) >= budget.prompts:

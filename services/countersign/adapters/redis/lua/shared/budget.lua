@@ -1,15 +1,13 @@
 -- Charges a prompt on the push budget. Returns 'charged', 'spent' where it has no room for one more, or
 -- 'cooling' where the user refused too many (core.budget says when that is).
 -- The budget is a text: prompts, each `instant (ms):prompt's name;`, and refusals, each `instant (ms)!kind;`.
--- A prompt is charged once a name.
+-- A prompt is charged once a name; one that was charged beforehand is not opened in a cool-down either.
 local function charge(budget, name, now, most, window, most_refused, cool_down)
   now, most, window = tonumber(now), tonumber(most), tonumber(window)
   most_refused, cool_down = tonumber(most_refused), tonumber(cool_down)
-  local kept, count, refused = '', 0, {}
+  local kept, count, refused, known = '', 0, {}, false
   for instant, kind, what in string.gmatch(redis.call('GET', budget) or '', '(%d+)([:!])([^;]+);') do
-    if kind == ':' and what == name then
-      return 'charged'
-    end
+    known = known or (kind == ':' and what == name)
     local age = now - instant
     if kind == '!' then
       refused[#refused + 1] = {tonumber(instant), what}
@@ -32,6 +30,9 @@ local function charge(budget, name, now, most, window, most_refused, cool_down)
         return 'cooling'
       end
     end
+  end
+  if known then
+    return 'charged'
   end
   if count >= most then
     return 'spent'

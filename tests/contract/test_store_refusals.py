@@ -1,0 +1,241 @@
+"""What every store owes a user who says no: refusals are noted once, and end in a time without prompts."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from countersign.core.budget import MAX_REFUSALS, Refusal, Refused
+from countersign.core.challenge import (
+    Challenge,
+    Proof,
+    Signal,
+    Visit,
+    claim,
+    come_back,
+    deny,
+    expire,
+    fail,
+    prove,
+    visit,
+)
+from countersign.core.decision import denied_for_cool_down
+from countersign.core.remember import ends_at, remembered
+from countersign.core.result import Assurance, Reason
+from countersign.core.tenant import PushBudget, Remember
+from countersign.ports import Change, Recording, Store, Visited
+from tests.builders import (
+    ACME,
+    ALICE,
+    BOB,
+    GLOBEX,
+    NOW,
+    PSEUDONYMS,
+    a_challenge,
+    a_login,
+    a_visit,
+    decided,
+)
+
+if TYPE_CHECKING:
+    from countersign.core.login import LoginAttempted
+    from tests.contract.conftest import MakeStore
+
+BUDGET = PushBudget(prompts=100, refusals=2, cool_down=timedelta(minutes=15))
+TERM = timedelta(seconds=15)
+CODE = "the-right-code"
+
+
+async def opened(store: Store, login: LoginAttempted, now: datetime = NOW) -> Challenge:
+    """Record a challenge as the decider does, and open its first prompt."""
+    pending = a_challenge(login, now=now)
+    decision = decided(login, now=now)
+    recording = Recording(event=login, decision=decision, challenge=pending, budget=BUDGET)
+    assert await store.record([recording]) == [decision]
+    first = Visit(id=PSEUDONYMS.state(pending.id, "first"), cookie="cookie", at=now)
+    prompted = visit(pending, first, now)
+    assert await store.visit(prompted, BUDGET) is Visited.STORED
+    return prompted
+
+
+async def moved(store: Store, *challenges: Challenge) -> None:
+    """Store one value after the other."""
+    for challenge in challenges:
+        assert await store.settle([Change(challenge=challenge)]) == [True]
+
+
+async def refused(
+    store: Store, event_id: str, signal: Signal = Signal.DUO_DENIED, now: datetime = NOW
+) -> Challenge:
+    """Take a login of Alice's to a refusal by Duo."""
+    claimed = claim(await opened(store, a_login(event_id=event_id), now), "holder", now, TERM)
+    denied = deny(claimed, "holder", now, signal=signal)
+    await moved(store, claimed, denied)
+    return denied
+
+
+async def left(store: Store, event_id: str, now: datetime = NOW) -> Challenge:
+    """Take a login of Alice's to its end without an answer."""
+    prompted = await opened(store, a_login(event_id=event_id), now)
+    expired = expire(prompted, prompted.deadline)
+    await moved(store, expired)
+    return expired
+
+
+async def passed(store: Store, login: LoginAttempted) -> None:
+    """Take a login all the way, and remember its browser."""
+    claimed = claim(await opened(store, login), "holder", NOW, TERM)
+    proof = Proof(Assurance.MFA, PSEUDONYMS.code(claimed.id, CODE), a_visit())
+    proven = prove(claimed, "holder", proof, NOW)
+    await moved(store, claimed, proven)
+    browser = remembered(claimed.id, Remember(), NOW)
+    end = come_back(proven, proof.code_hash, NOW)
+    change = Change(challenge=end, remember=browser, remember_until=ends_at(browser, Remember()))
+    assert await store.settle([change]) == [True]
+
+
+async def refusals(store: Store, **whose: str) -> list[Refusal]:
+    """Return what is known of a user's refusals."""
+    (standing,) = await store.facts([a_login(event_id="looks-at-the-refusals", **whose)])
+    return sorted(standing.facts.refusals, key=lambda one: one.at)
+
+
+async def test_a_denial_and_a_prompt_left_to_expire_are_noted(make_store: MakeStore) -> None:
+    """Each with its instant and kind, for this user of this tenant alone (law 10)."""
+    async with make_store() as store:
+        denied = await refused(store, "login-1")
+        expired = await left(store, "login-2")
+        assert await refusals(store) == [
+            Refusal(NOW, Refused.DENIED),
+            Refusal(expired.deadline, Refused.LEFT),
+        ]
+        assert await refusals(store, subject=BOB) == []
+        assert await refusals(store, tenant=GLOBEX) == []
+        assert denied.outcome is not None
+
+
+async def test_only_a_prompt_that_was_opened_and_not_approved_was_refused(
+    make_store: MakeStore,
+) -> None:
+    """No visit, an approval without a return, a failure, a bypass that doesn't count: nobody said no."""
+    async with make_store() as store:
+        unseen = a_challenge(a_login(event_id="unseen"))
+        recording = Recording(
+            event=a_login(event_id="unseen"),
+            decision=decided(a_login(event_id="unseen")),
+            challenge=unseen,
+            budget=BUDGET,
+        )
+        await store.record([recording])
+        await moved(store, expire(unseen, unseen.deadline))
+        claimed = claim(await opened(store, a_login(event_id="proven")), "holder", NOW, TERM)
+        proof = Proof(Assurance.MFA, PSEUDONYMS.code(claimed.id, CODE), a_visit())
+        proven = prove(claimed, "holder", proof, NOW)
+        await moved(store, claimed, proven, expire(proven, proven.deadline))
+        claimed = claim(await opened(store, a_login(event_id="failed")), "holder", NOW, TERM)
+        await moved(store, claimed, fail(claimed, "holder", NOW))
+        await refused(store, "bypassed", Signal.DUO_BYPASSED)
+        assert await refusals(store) == []
+
+
+@pytest.mark.law(5)
+async def test_a_refusal_counts_once_whoever_tries_again(make_store: MakeStore) -> None:
+    """Law 5: of two who store the same end one is late, and the user has said no once."""
+    async with make_store() as store:
+        denied = await refused(store, "login-1")
+        assert await store.settle([Change(challenge=denied)] * 2) == [False, False]
+        assert await refusals(store) == [Refusal(NOW, Refused.DENIED)]
+
+
+async def test_two_refusals_leave_no_prompt_until_the_cool_down_is_over(
+    make_store: MakeStore,
+) -> None:
+    """The next login is recorded as a denial, an open one gets no further prompt; later both may."""
+    async with make_store() as store:
+        waiting = await opened(store, a_login(event_id="waiting"))
+        unseen = a_login(event_id="unseen")
+        paid = Recording(
+            event=unseen, decision=decided(unseen), challenge=a_challenge(unseen), budget=BUDGET
+        )
+        await store.record([paid])
+        await refused(store, "login-1")
+        await refused(store, "login-2")
+
+        def again(name: str, at: datetime) -> Challenge:
+            mine = Visit(id=PSEUDONYMS.state(waiting.id, name), cookie="cookie", at=at)
+            return visit(waiting, mine, at)
+
+        assert await store.visit(again("second", NOW), BUDGET) is Visited.COOLING_DOWN
+        # Its first prompt was paid for when it was opened; that opens it no more than any other.
+        first = Visit(id=PSEUDONYMS.state("unseen", "first"), cookie="cookie", at=NOW)
+        prompted = visit(a_challenge(unseen), first, NOW)
+        assert await store.visit(prompted, BUDGET) is Visited.COOLING_DOWN
+        login = a_login(event_id="login-3")
+        recording = Recording(
+            event=login, decision=decided(login), challenge=a_challenge(login), budget=BUDGET
+        )
+        for _ in range(2):
+            (stands,) = await store.record([recording])
+            assert stands == denied_for_cool_down(decided(login))
+            assert stands.reason is Reason.PUSH_COOL_DOWN
+        assert await store.challenges([a_challenge(login).id]) == [None]
+        later = NOW + BUDGET.cool_down
+        await opened(store, a_login(event_id="login-4"), later)
+
+
+async def test_others_are_not_left_alone(make_store: MakeStore) -> None:
+    """A cool-down is one user's."""
+    async with make_store() as store:
+        await refused(store, "login-1")
+        await refused(store, "login-2")
+        await opened(store, a_login(event_id="login-3", subject=BOB))
+
+
+async def test_a_tenant_may_ask_for_more_patience(make_store: MakeStore) -> None:
+    """The limits in force when the prompt would be opened are the ones that count."""
+    async with make_store() as store:
+        await refused(store, "login-1")
+        await refused(store, "login-2")
+        login = a_login(event_id="login-3")
+        patient = PushBudget(prompts=100, refusals=3)
+        recording = Recording(
+            event=login, decision=decided(login), challenge=a_challenge(login), budget=patient
+        )
+        assert await store.record([recording]) == [decided(login)]
+
+
+@pytest.mark.law(7)
+async def test_a_report_of_fraud_forgets_all_browsers(make_store: MakeStore) -> None:
+    """Law 7: none of the user's is remembered any more, nor will one be by a challenge that is open."""
+    async with make_store() as store:
+        await passed(store, a_login(event_id="before"))
+        await passed(store, a_login(event_id="bobs", subject=BOB))
+        claimed = claim(await opened(store, a_login(event_id="open")), "holder", NOW, TERM)
+        await moved(store, claimed)
+        await refused(store, "login-1", Signal.FRAUD_REPORTED)
+        assert await store.remembered(ACME, ALICE) == {}
+        assert len(await store.remembered(ACME, BOB)) == 1
+        proof = Proof(Assurance.MFA, PSEUDONYMS.code(claimed.id, CODE), a_visit())
+        proven = prove(claimed, "holder", proof, NOW)
+        await moved(store, proven)
+        browser = remembered(claimed.id, Remember(), NOW)
+        end = come_back(proven, proof.code_hash, NOW)
+        change = Change(
+            challenge=end, remember=browser, remember_until=ends_at(browser, Remember())
+        )
+        assert await store.settle([change]) == [True]
+        assert await store.remembered(ACME, ALICE) == {}
+        assert await refusals(store) == [Refusal(NOW, Refused.FRAUD)]
+
+
+async def test_very_many_refusals_are_not_all_kept(make_store: MakeStore) -> None:
+    """The latest are; a record of a user has a bound."""
+    async with make_store() as store:
+        spaced = timedelta(hours=2)
+        for number in range(MAX_REFUSALS + 3):
+            await refused(store, f"login-{number}", now=NOW + number * spaced)
+        found = await refusals(store)
+        assert len(found) <= MAX_REFUSALS
+        assert found[-1].at == NOW + (MAX_REFUSALS + 2) * spaced
