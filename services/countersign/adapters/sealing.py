@@ -38,14 +38,20 @@ class Sealer:
     Args:
         keys: 32 bytes each; the one in use first, then earlier ones.
         nonces: makes a fresh nonce; only tests give another.
+        newer: tells the keys that there are by now, where a secret is sealed with one that isn't known.
     """
 
     def __init__(
-        self, keys: Sequence[bytes], *, nonces: Callable[[], bytes] = random_nonce
+        self,
+        keys: Sequence[bytes],
+        *,
+        nonces: Callable[[], bytes] = random_nonce,
+        newer: Callable[[], Sequence[bytes]] = tuple,
     ) -> None:
         self._ciphers = {key_id(key): AESGCM(key) for key in keys}
         self.key_id = key_id(keys[0])
         self._nonces = nonces
+        self._newer = newer
 
     def seal(self, secret: str, *, tenant: str, client_id: str) -> SealedSecret:
         """Return the secret, sealed so that it opens for this tenant and Duo account alone."""
@@ -99,6 +105,8 @@ class Sealer:
         Raises:
             SettingsError: this process has not the key, or the secret was sealed for something else.
         """
+        if sealed.key_id not in self._ciphers:
+            self._ciphers.update((key_id(key), AESGCM(key)) for key in self._newer())
         cipher = self._ciphers.get(sealed.key_id)
         if cipher is None:
             raise _refused(

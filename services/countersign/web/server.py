@@ -13,6 +13,7 @@ from typing import Any
 import uvicorn
 
 from countersign.core.errors import Problem, SettingsError
+from countersign.web.certificate import LOOKS_EVERY, Certificate
 
 _GRACE = timedelta(seconds=5)
 _LONGEST_HEADERS = 32 * 1024
@@ -46,9 +47,11 @@ class WebServer:
         app: the application.
         host: the address to listen on.
         port: the port to listen on; 0 chooses a free one.
-        certificate: the certificate and its private key, as PEM files; None: plain HTTP.
+        certificate: the certificate and its private key, as PEM files, which may be replaced at any time;
+            None: plain HTTP.
         setting: the name of the setting that gave the port, for errors.
         grace: how long requests under way may still take once the server stops.
+        looks_every: how soon a replaced certificate is noticed.
     """
 
     def __init__(
@@ -60,18 +63,18 @@ class WebServer:
         certificate: tuple[Path, Path] | None = None,
         setting: str,
         grace: timedelta = _GRACE,
+        looks_every: timedelta = LOOKS_EVERY,
     ) -> None:
         self._app = app
         self._host = host
         self._port = port
         self._setting = setting
         self._grace = grace
-        self._tls: dict[str, Any] = {}
-        if certificate is not None:
-            cert, key = certificate
-            self._tls = {"ssl_certfile": str(cert), "ssl_keyfile": str(key)}
+        self._looks_every = looks_every
+        self._certificate = certificate
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
+        self._watching: asyncio.Task[None] | None = None
 
     @property
     def port(self) -> int:
@@ -96,7 +99,7 @@ class WebServer:
             http="h11",  # the one whose limit on headers is set below
             timeout_graceful_shutdown=int(self._grace.total_seconds()),
             h11_max_incomplete_event_size=_LONGEST_HEADERS,
-            **self._tls,
+            **self._tls(),
         )
         try:
             config.load()
@@ -105,15 +108,26 @@ class WebServer:
             raise refused from error
         listening = self._listen()
         self._port = int(listening.getsockname()[1])
+        if self._certificate is not None and config.ssl is not None:
+            watch = Certificate(*self._certificate).watch(config.ssl, self._looks_every)
+            self._watching = asyncio.create_task(watch)
         self._server = _Server(config)
         self._serving = asyncio.create_task(self._server.serve(sockets=[listening]))
         await self._server.listening.wait()
 
     async def stop(self) -> None:
         """Finish the requests under way, and stop listening."""
+        if self._watching is not None:
+            self._watching.cancel()
         if self._server is not None and self._serving is not None:
             self._server.should_exit = True
             await self._serving
+
+    def _tls(self) -> dict[str, Any]:
+        if self._certificate is None:
+            return {}
+        cert, key = self._certificate
+        return {"ssl_certfile": str(cert), "ssl_keyfile": str(key)}
 
     def _listen(self) -> socket.socket:
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET

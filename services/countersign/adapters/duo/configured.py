@@ -9,6 +9,7 @@ from countersign.adapters.sealing import Sealer
 from countersign.core.errors import Problem, SettingsError
 from countersign.settings import Settings
 from countersign.settings.model import SOURCE, variable
+from countersign.settings.secret_files import settings_keys_now
 
 CALLBACK_PATH: Final = "/callback"
 """Where Duo sends browsers back to, below the public URL."""
@@ -35,7 +36,9 @@ def duo_universal_of(settings: Settings, sealer: Sealer | None = None) -> DuoUni
         )
         raise SettingsError(source=SOURCE, problems=[problem])
     return DuoUniversal(
-        sealer if sealer is not None else Sealer(settings.settings_keys()),
+        sealer
+        if sealer is not None
+        else Sealer(settings.settings_keys(), newer=lambda: settings_keys_now(settings)),
         redirect_uri=redirect_uri,
         hosts=settings.duo_hosts,
         ca_file=settings.duo_ca_file,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from typing import Any, Final, TypeAlias
+from urllib.parse import urlsplit
 
 from redis.asyncio import Connection, Redis, RedisCluster, SSLConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.connection import HiredisRespSerializer
+from redis.credentials import CredentialProvider
 
 from countersign.settings import Settings
+from countersign.settings.secret_files import secret_now
 
 RedisClient: TypeAlias = Redis | RedisCluster
 
@@ -35,10 +38,13 @@ def connect_redis(settings: Settings) -> RedisClient:
         # RESP2 has no push messages, so the client starts no handlers for them.
         "protocol": 2,
     }
-    if settings.redis_username is not None:
+    # redis-py takes a provider, or what stands in the address, and not both.
+    if settings.redis_password is not None and not urlsplit(settings.redis_url).username:
+        arguments["credential_provider"] = _Credentials(
+            settings.redis_username, settings.redis_password.get_secret_value()
+        )
+    elif settings.redis_username is not None:
         arguments["username"] = settings.redis_username
-    if settings.redis_password is not None:
-        arguments["password"] = settings.redis_password.get_secret_value()
     files = {
         "ssl_ca_certs": settings.redis_ca_file,
         "ssl_certfile": settings.redis_cert_file,
@@ -51,6 +57,21 @@ def connect_redis(settings: Settings) -> RedisClient:
     pool = client.connection_pool
     pool.connection_class = _PACKED.get(pool.connection_class, pool.connection_class)
     return client
+
+
+class _Credentials(CredentialProvider):
+    """User name and password for each new connection: the password as its file holds it now."""
+
+    def __init__(self, name: str | None, password: str) -> None:
+        self._name = name
+        self._password = password
+
+    def get_credentials(self) -> tuple[str] | tuple[str, str]:
+        self._password = secret_now("redis_password", self._password) or self._password
+        return (self._password,) if self._name is None else (self._name, self._password)
+
+    async def get_credentials_async(self) -> tuple[str] | tuple[str, str]:
+        return self.get_credentials()
 
 
 class _Packed:
