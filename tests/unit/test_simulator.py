@@ -307,7 +307,7 @@ async def test_pages_allow_no_scripts_and_no_frames() -> None:
         {"iss": "DIBOBSSHOP0000000000"},
         {"aud": "https://api.example.com"},
         {"exp": NOON.timestamp() - 61},
-        {"exp": NOON.timestamp() + 361},
+        {"exp": NOON.timestamp() + 3661},
         {"exp": "soon"},
         {"exp": 10**400},
         {"exp": None},
@@ -321,6 +321,13 @@ async def test_requests_that_duo_would_refuse(claims: dict[str, Any]) -> None:
     assert answer.status_code == 400
     assert "This request was refused" in answer.text
     assert browser.kinds() == []
+
+
+async def test_request_of_the_java_sdk() -> None:
+    """Duo's SDK for Java names neither issuer nor audience, and asks for an hour."""
+    browser = Browser()
+    hour = NOON.timestamp() + 3600
+    assert (await browser.authorize(iss=None, aud=None, exp=hour)).status_code == 303
 
 
 async def test_nonce_of_the_query_wins() -> None:
@@ -365,6 +372,20 @@ async def test_assertions_that_prove_nothing(changed: dict[str, Any]) -> None:
     assert answer.status_code == 400
     said = answer.json()
     assert (said["stat"], said["code"], said["message"]) == ("FAIL", 40002, "invalid_client")
+
+
+async def test_assertion_names_its_client() -> None:
+    """Without client_id the assertion's subject counts, as with Duo's SDK for Java; it has to be signed."""
+    browser = Browser()
+    signed = browser.assertion(HEALTH_CHECK)
+    header, _, signature = signed.split(".")
+    subjects: list[object] = ["DIBOBSSHOP0000000000", ["a", "list"], None]
+    others = [browser.assertion(HEALTH_CHECK, sub=subject) for subject in subjects]
+    for bad in ("", "a.b.c", f"{header}..{signature}", f"{signed}x", *others):
+        answer = await browser.http.post(HEALTH_CHECK, data={"client_assertion": bad})
+        assert answer.json()["message"] == "invalid_client"
+    answer = await browser.http.post(HEALTH_CHECK, data={"client_assertion": signed})
+    assert answer.json()["stat"] == "OK"
 
 
 async def test_assertion_is_good_once() -> None:

@@ -12,7 +12,7 @@ from cyclopts.validators import Number
 from countersign.cli.app import FAILED
 from countersign.cli.output import answers, notes
 from countersign.logs import set_up_logs
-from countersign.simulator.account import given_account, made_up_account
+from countersign.simulator.account import api_host, given_account, made_up_account
 from countersign.simulator.serve import serve
 
 _Port = Annotated[int, Parameter(validator=Number(gte=1, lte=65_535))]
@@ -44,7 +44,7 @@ def simulator(
 
     Args:
         host: The address to listen on; another than the loopback one only within a container.
-        port: The port for TLS, which Duo's API host localhost:PORT names.
+        port: The port for TLS, which Duo's API host localhost:PORT names; with 443 that is localhost.
         http_port: The port for the same without TLS: health, scripts, the ledger.
         client_id: Duo's Client ID, 20 characters.
         client_secret_file: A file that holds Duo's Client secret, 40 characters.
@@ -60,13 +60,13 @@ def simulator(
         tenant = f"countersign settings apply {directory / 'tenant.toml'}"
     else:
         account = given_account(client_id, client_secret_file)
-        tenant = f'api_host = "localhost:{port}" in the tenant\'s [duo]'
+        tenant = f'api_host = "{api_host(port)}" in the tenant\'s [duo]'
 
     def announce() -> None:
         answers().print(
-            f"Countersign's Duo simulator answers at https://localhost:{port}\n"
+            f"Countersign's Duo simulator answers at https://{api_host(port)}\n"
             "\nSet for the services:\n"
-            f"  COUNTERSIGN_DUO_HOSTS=localhost:{port}\n"
+            f"  COUNTERSIGN_DUO_HOSTS={api_host(port)}\n"
             f"  COUNTERSIGN_DUO_CA_FILE={directory.absolute() / 'ca.pem'}\n"
             f"\nFor a tenant (Duo client id {account.client_id}):\n  {tenant}"
         )

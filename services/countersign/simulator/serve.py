@@ -11,6 +11,7 @@ from pathlib import Path
 import structlog
 
 from countersign.probe.stop import told_to_stop
+from countersign.simulator.account import api_host
 from countersign.simulator.app import Simulator
 from countersign.simulator.certificates import certificates
 from countersign.web.server import WebServer
@@ -32,7 +33,7 @@ async def serve(
     Args:
         accounts: client id → client secret.
         host: the address to listen on; who reaches it gets through every MFA that trusts it.
-        port: for TLS; with it, clients know the simulator as `localhost:<port>`.
+        port: for TLS; clients know the simulator as `localhost:<port>`, by 443 as `localhost`.
         http_port: the same without TLS, for tests and health checks.
         directory: where certificates are kept.
         announce: called once it answers.
@@ -44,7 +45,7 @@ async def serve(
     files = certificates(directory, now=utc_now())
     simulator = Simulator(
         accounts,
-        api_host=f"localhost:{port}",
+        api_host=api_host(port),
         clock=utc_now,
         token=lambda: secrets.token_urlsafe(32),
     )
