@@ -77,7 +77,13 @@ class AbortedError(Exception):
 
 def listed_jars() -> list[Jar]:
     """Return the jars that Kafka needs, from the list in this package."""
-    text = files("countersign.local").joinpath("kafka-coordinates.txt").read_text("utf-8")
+    return read_jars(
+        files("countersign.local").joinpath("kafka-coordinates.txt").read_text("utf-8")
+    )
+
+
+def read_jars(text: str) -> list[Jar]:
+    """Return the jars of a list: one a line, its coordinate, its size and its SHA-256."""
     rows = [line.split() for line in text.splitlines() if line and not line.startswith("#")]
     return [
         Jar(coordinate=coordinate, size=int(size), sha256=sha256)
