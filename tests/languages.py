@@ -115,6 +115,8 @@ def listed_packages(coordinates: Path) -> list[Path]:
     """Return the jars that a list names, from the user's cache, fetched if they aren't there."""
     jars = read_jars(coordinates.read_text("utf-8"))
     try:
-        return ensure_jars(jars, jar_cache(), Silence(), aborted=threading.Event(), fetch=fetch_from_maven)
+        return ensure_jars(
+            jars, jar_cache(), Silence(), aborted=threading.Event(), fetch=fetch_from_maven
+        )
     except StackError as error:
         cannot(str(error), missing=False)

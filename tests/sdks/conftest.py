@@ -1,4 +1,4 @@
-"""What the tests of Duo's SDKs share: an authority, a running SDK of each language, a simulator for each test."""
+"""What the tests of Duo's SDKs share: an authority, a running SDK of each language, a simulator a test."""
 
 from __future__ import annotations
 

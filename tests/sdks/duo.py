@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -55,20 +55,22 @@ class Duo:
         self._sdk = sdk
         self._options = options
 
-    async def ask(self, call: str, *, client: dict[str, object] | None = None, **given: object) -> Answer:
-        """Call a method of the SDK's; what is given of its client's options replaces what is right."""
-        return await self._sdk.ask(call, {**self._options, **(client or {})}, **given)
+    async def ask(
+        self, call: str, options: Mapping[str, object] | None = None, **given: object
+    ) -> Answer:
+        """Call a method of the SDK's; the options replace those that are right."""
+        return await self._sdk.ask(call, {**self._options, **(options or {})}, **given)
 
-    async def health_check(self, **client: object) -> Answer:
+    async def health_check(self, **options: object) -> Answer:
         """Ask whether Duo is well."""
-        return await self.ask("health_check", client=client)
+        return await self.ask("health_check", options)
 
     async def exchange(
-        self, code: str, username: str = ALICE, *, nonce: str | None = None, **client: object
+        self, code: str, username: str = ALICE, *, nonce: str | None = None, **options: object
     ) -> Answer:
         """Exchange a code."""
         given = {} if nonce is None else {"nonce": nonce}
-        return await self.ask("exchange", client=client, code=code, username=username, **given)
+        return await self.ask("exchange", options, code=code, username=username, **given)
 
     async def script(self, behaviour: Behaviour, username: str = ALICE) -> None:
         """Script a user, over HTTP as anybody's tests would."""
@@ -76,9 +78,9 @@ class Duo:
         answer = await self.browser.put(path, json={"behaviour": behaviour})
         assert answer.status_code == 204
 
-    async def visit(self, *, nonce: str | None = None, **client: object) -> httpx.Response:
+    async def visit(self, *, nonce: str | None = None, **options: object) -> httpx.Response:
         """Follow the SDK's address to the prompt, and no further."""
-        made = await self.ask("create_auth_url", client=client, username=ALICE, state=STATE)
+        made = await self.ask("create_auth_url", options, username=ALICE, state=STATE)
         assert made.error is None, made.said
         address = urlsplit(made.result)
         assert address.netloc == self._options["api_host"]
@@ -120,6 +122,7 @@ async def duo_for(sdk: Sdk, files: Certificates) -> AsyncIterator[Duo]:
         "client_secret": SECRET,
         "api_host": api_host,
         "redirect_uri": CALLBACK,
+        "use_duo_code_attribute": True,
         **sdk.trust,
     }
     async with AsyncExitStack() as stack:

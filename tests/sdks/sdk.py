@@ -81,9 +81,9 @@ class Sdk:
         self.says_port = says_port
         self._process = process
 
-    async def ask(self, call: str, client: Mapping[str, object], **given: object) -> Answer:
-        """Make a client of the SDK's, call one of its methods, and return what came of it."""
-        command = json.dumps({"call": call, "client": client, **given})
+    async def ask(self, call: str, options: Mapping[str, object], **given: object) -> Answer:
+        """Call a method of a client of the SDK's with these options; return what came of it."""
+        command = json.dumps({"call": call, "options": options, **given})
         try:
             async with asyncio.timeout(PATIENCE):
                 line = await asyncio.to_thread(self._ask, command)

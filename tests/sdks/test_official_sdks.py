@@ -1,31 +1,316 @@
-"""Duo's own SDKs for Node and Java with the simulator: what they accept, and what each refuses."""
+"""Duo's own SDKs for Node and Java with the simulator: what they accept, and what each refuses.
+
+Law: a row names what is wrong and what each SDK says of it; nothing else differs from a login that passes.
+"""
 
 from __future__ import annotations
-from tests.sdks.duo import Duo, CALLBACK,NONCE,STATE,STRANGER,ALICE
-import secrets
 
-async def test_x(duo: Duo) -> None:
-    """X."""
-    print(await duo.health_check())
-    print(await duo.exchange(await duo.come_back()))
-    print(await duo.exchange(await duo.come_back(nonce=NONCE),nonce=NONCE))
-    print("wrong nonce",(await duo.exchange(await duo.come_back(nonce=NONCE),nonce="m"*36)).said)
-    print("none nonce",(await duo.exchange(await duo.come_back(),nonce="m"*36)).said)
-    print("secret", (await duo.health_check(client_secret="x"*40)).said)
-    print("id", (await duo.health_check(client_id=STRANGER)).said)
-    c=await duo.come_back()
-    print("secret", (await duo.exchange(c, client_secret="x"*40)).said)
-    print("id", (await duo.exchange(c, client_id=STRANGER)).said)
-    print("uri", (await duo.exchange(c, redirect_uri="https://evil.example.com")).said)
-    print("name", (await duo.exchange(await duo.come_back(), "bob")).said)
-    print("case", (await duo.exchange(await duo.come_back(), ALICE.upper())).said)
-    print("unknown", (await duo.exchange("unknown")).said)
-    print("empty", (await duo.exchange("")).said)
-    print("noname", (await duo.exchange("unknown","")).said)
-    for k in ("create_auth_url",):
-        for u, s in [("", STATE), (ALICE, ""), (ALICE,"s"*21), (ALICE,"s"*22), (ALICE,"s"*1024),(ALICE, "s"*1025),(None,STATE),(ALICE,None)]:
-            a=await duo.ask(k, username=u, state=s)
-            print(u and len(u), s and len(s), a.said if a.error else "ok")
-    for o in [{"client_id":"x"},{"client_id":"XX"+"0"*18},{"client_id":"DI"+"-"*18},{"client_secret":"x"},{"client_secret":"-"*40},{"api_host":""},{"redirect_uri":"no"},{"redirect_uri":""},{"ca_file":None,"pins":None}, {"pins":["sha256/AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA="]}]:
-        print(o,(await duo.health_check(**o)).said)
-    print(await duo.ask("generate_state"))
+import secrets
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from countersign.simulator.behaviour import Behaviour
+from countersign.simulator.ledger import Kind
+from tests.sdks.duo import ALICE, CLIENT_ID, NONCE, STATE, STRANGER, Duo
+from tests.sdks.sdk import Sdk
+
+OTHER_SECRET: Final = secrets.token_hex(20)
+OTHER_NONCE: Final = "m" * 36
+EVIL: Final = "https://evil.example.com/callback?from=duo"
+
+
+class Refusal(NamedTuple):
+    """What is refused, and what each SDK says.
+
+    Attributes:
+        given: what replaces what is right.
+        node: part of what the SDK for Node says.
+        java: part of what the SDK for Java says.
+    """
+
+    given: dict[str, object]
+    node: str
+    java: str
+
+    def by(self, sdk: Sdk) -> str:
+        """What this SDK says."""
+        said: str = getattr(self, sdk.name)
+        return said
+
+
+async def test_health_check(duo: Duo) -> None:
+    """The SDK takes the simulator for well, and hears the time."""
+    answer = await duo.health_check()
+    assert answer.error is None, answer.said
+    assert answer.result["stat"] == "OK"
+    assert abs(answer.result["response"]["timestamp"] - datetime.now(UTC).timestamp()) < 10
+    assert duo.simulator.ledger.kinds() == [Kind.HEALTH_CHECKED]
+
+
+NO_BODY: Final = (
+    'NullPointerException: Cannot invoke "com.duosecurity.model.HealthCheckResponse.wasSuccess()"'
+)
+"""Duo's SDK for Java reads no answer whose status isn't 200, and forgets that there is none then."""
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Refusal({"client_secret": OTHER_SECRET}, "DuoException: invalid_client: ", NO_BODY),
+        Refusal({"client_id": STRANGER}, "DuoException: invalid_client: ", NO_BODY),
+    ],
+    ids=["secret", "client"],
+)
+async def test_health_check_refuses(duo: Duo, sdk: Sdk, refusal: Refusal) -> None:
+    """Who isn't the client hears that nothing is well."""
+    answer = await duo.health_check(**refusal.given)
+    assert answer.said.startswith(refusal.by(sdk))
+    assert duo.simulator.ledger.kinds() == []
+
+
+async def test_approval_becomes_a_token(duo: Duo) -> None:
+    """Health, prompt, code, exchange: the SDK has verified the token, which says who, how and for whom."""
+    assert (await duo.health_check()).error is None
+    answer = await duo.exchange(await duo.come_back())
+    assert answer.error is None, answer.said
+    token = answer.result
+    assert (token["aud"], token["sub"], token["preferred_username"]) == (CLIENT_ID, ALICE, ALICE)
+    assert token["auth_result"] == {
+        "result": "allow",
+        "status": "allow",
+        "status_msg": "Login Successful",
+    }
+    context = token["auth_context"]
+    assert (context["factor"], context["reason"], context["result"]) == (
+        "duo_push",
+        "user_approved",
+        "success",
+    )
+    assert context["user"]["name"] == ALICE
+    now = datetime.now(UTC).timestamp()
+    for instant in (token["iat"], token["auth_time"], context["timestamp"]):
+        assert abs(instant - now) < 10
+    assert token["exp"] > now
+    assert duo.simulator.ledger.kinds(ALICE) == [
+        Kind.PROMPT_OPENED,
+        Kind.ALLOWED,
+        Kind.EXCHANGED,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "said", "factor"),
+    [
+        (Behaviour.BYPASS, "allow", "not_available"),
+        (Behaviour.DENY_WITH_TOKEN, "deny", "duo_push"),
+        (Behaviour.FRAUD, "deny", "duo_push"),
+    ],
+)
+async def test_sdk_does_not_judge(duo: Duo, behaviour: Behaviour, said: str, factor: str) -> None:
+    """No SDK looks at `auth_result`: a signed denial is returned as an approval is."""
+    await duo.script(behaviour)
+    answer = await duo.exchange(await duo.come_back())
+    assert answer.error is None, answer.said
+    token = answer.result
+    assert token["auth_result"]["result"] == token["auth_result"]["status"] == said
+    assert token["auth_context"]["factor"] == factor
+
+
+async def test_code_is_called_code_where_wanted(duo: Duo) -> None:
+    """Without the option for `duo_code` the parameter is `code`, and as good."""
+    answer = await duo.visit(use_duo_code_attribute=False)
+    back = parse_qs(urlsplit(answer.headers["location"]).query)
+    assert sorted(back) == ["code", "from", "state"]
+    assert (await duo.exchange(back["code"][0])).error is None
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Refusal({"client_secret": OTHER_SECRET}, "invalid_client: ", '"error":"invalid_client"'),
+        Refusal({"client_id": STRANGER}, "invalid_client: ", '"error":"invalid_client"'),
+        Refusal({"redirect_uri": EVIL}, "invalid_grant: ", '"error":"invalid_grant"'),
+        Refusal({"code": "made-up"}, "invalid_grant: ", '"error":"invalid_grant"'),
+        Refusal({"code": "c" * 8192}, "invalid_grant: ", '"error":"invalid_grant"'),
+        Refusal(
+            {"code": ""}, "DuoException: Missing authorization code", '"error":"invalid_grant"'
+        ),
+    ],
+    ids=["secret", "client", "redirect_uri", "code", "long code", "empty code"],
+)
+async def test_exchange_refuses(duo: Duo, sdk: Sdk, refusal: Refusal) -> None:
+    """One thing that isn't right, and there is no token."""
+    code = await duo.come_back()
+    options: dict[str, Any] = {"code": code, **refusal.given}
+    answer = await duo.exchange(**options)
+    assert answer.error == "DuoException"
+    assert refusal.by(sdk) in answer.said
+    assert Kind.EXCHANGED not in duo.simulator.ledger.kinds()
+
+
+async def test_code_is_good_once(duo: Duo) -> None:
+    """A second exchange of a code is refused."""
+    code = await duo.come_back()
+    assert (await duo.exchange(code)).error is None
+    answer = await duo.exchange(code)
+    assert answer.error == "DuoException"
+    assert "invalid_grant" in answer.said
+
+
+JAVA_NAME: Final = (
+    "ID Token verification failed (The Claim 'preferred_username' value doesn't match"
+)
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Refusal({"username": "bob"}, "The username is invalid", JAVA_NAME),
+        Refusal({"username": ALICE.upper()}, "The username is invalid", JAVA_NAME),
+        Refusal({"username": f"{ALICE} "}, "The username is invalid", JAVA_NAME),
+    ],
+    ids=["other", "case", "blank"],
+)
+async def test_token_of_another_user_is_noticed(duo: Duo, sdk: Sdk, refusal: Refusal) -> None:
+    """A token that names the user otherwise, be it by a letter's case, is refused by the SDK."""
+    options: dict[str, Any] = {"code": await duo.come_back(), **refusal.given}
+    answer = await duo.exchange(**options)
+    assert answer.error == "DuoException"
+    assert refusal.by(sdk) in answer.said
+
+
+JAVA_NONCE: Final = "ID Token verification failed (The Claim 'nonce' "
+
+
+@pytest.mark.parametrize(
+    ("sent", "refusal"),
+    [
+        (
+            NONCE,
+            Refusal(
+                {"nonce": OTHER_NONCE},
+                "The nonce is invalid",
+                f"{JAVA_NONCE}value doesn't match",
+            ),
+        ),
+        (
+            None,
+            Refusal(
+                {"nonce": OTHER_NONCE},
+                "The nonce is invalid",
+                f"{JAVA_NONCE}is not present",
+            ),
+        ),
+    ],
+    ids=["another", "none"],
+)
+async def test_nonce_of_another_prompt_is_noticed(
+    duo: Duo, sdk: Sdk, sent: str | None, refusal: Refusal
+) -> None:
+    """A token for another nonce, or for none, is refused by the SDK."""
+    options: dict[str, Any] = {"code": await duo.come_back(nonce=sent), **refusal.given}
+    answer = await duo.exchange(**options)
+    assert answer.error == "DuoException"
+    assert refusal.by(sdk) in answer.said
+
+
+async def test_nonce_comes_back(duo: Duo) -> None:
+    """A nonce beside the signed request is in the token, where an SDK that is given it finds it."""
+    answer = await duo.exchange(await duo.come_back(nonce=NONCE), nonce=NONCE)
+    assert answer.error is None, answer.said
+
+
+STATE_NODE: Final = "DuoException: State must be between 22 to 1024 characters long"
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Refusal({"state": ""}, STATE_NODE, "DuoException: Invalid state"),
+        Refusal({"state": "s" * 21}, STATE_NODE, "DuoException: Invalid state"),
+        Refusal({"state": "s" * 1025}, STATE_NODE, "DuoException: Invalid state"),
+        Refusal({"state": None}, STATE_NODE, "NullPointerException: "),
+        Refusal(
+            {"username": ""},
+            "DuoException: The username is invalid",
+            "DuoException: Missing username",
+        ),
+        Refusal(
+            {"username": None},
+            "DuoException: The username is invalid",
+            "DuoException: Missing username",
+        ),
+    ],
+    ids=["empty state", "short state", "long state", "no state", "empty user", "no user"],
+)
+async def test_sdk_refuses_an_argument(duo: Duo, sdk: Sdk, refusal: Refusal) -> None:
+    """What an SDK can't ask a prompt for it says at once."""
+    given: dict[str, Any] = {"username": ALICE, "state": STATE, **refusal.given}
+    answer = await duo.ask("create_auth_url", **given)
+    assert answer.said.startswith(refusal.by(sdk))
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Refusal({"client_id": CLIENT_ID[1:]}, "The Client ID is invalid", "Invalid client id"),
+        Refusal(
+            {"client_secret": OTHER_SECRET[1:]},
+            "The Client Secret is invalid",
+            "Invalid client secret",
+        ),
+        Refusal({"api_host": ""}, "Error parsing config", "Invalid host: "),
+        Refusal({"redirect_uri": "no address"}, "Error parsing config", "no protocol: "),
+    ],
+    ids=["client_id", "client_secret", "api_host", "redirect_uri"],
+)
+async def test_sdk_refuses_an_option(duo: Duo, sdk: Sdk, refusal: Refusal) -> None:
+    """What can't be an account of Duo's makes no client."""
+    answer = await duo.ask("generate_state", refusal.given)
+    assert answer.said.startswith(f"DuoException: {refusal.by(sdk)}")
+
+
+@pytest.mark.parametrize("length", [22, 1024])
+async def test_states_of_every_length_come_back(duo: Duo, length: int) -> None:
+    """The shortest and the longest state that an SDK takes are the simulator's to take as well."""
+    made = await duo.ask("create_auth_url", username=ALICE, state="s" * length)
+    address = urlsplit(made.result)
+    answer = await duo.browser.get(f"{address.path}?{address.query}")
+    back = parse_qs(urlsplit(answer.headers["location"]).query)
+    assert back["state"] == ["s" * length]
+
+
+async def test_states_are_made_for_the_simulator(duo: Duo) -> None:
+    """A state of the SDK's own making is another one each time, and long enough."""
+    states = {(await duo.ask("generate_state")).result for _ in range(3)}
+    assert {len(state) for state in states} == {36}
+    assert len(states) == 3
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        Refusal(
+            {"ca_file": None, "pins": None},
+            "unable to verify the first certificate",
+            "Certificate pinning failure!",
+        )
+    ],
+    ids=["Duo's own"],
+)
+async def test_authority_has_to_be_told(duo: Duo, sdk: Sdk, refusal: Refusal) -> None:
+    """Left to itself an SDK trusts Duo's authorities alone, and calls no simulator."""
+    answer = await duo.health_check(**refusal.given)
+    assert answer.said.startswith(f"DuoException: {refusal.by(sdk)}")
+    assert duo.simulator.ledger.kinds() == []
+
+
+async def test_java_says_no_port(duo: Duo, sdk: Sdk) -> None:
+    """A host with a port is a host to the SDK for Node; that for Java takes it for an IPv6 address."""
+    answer = await duo.ask("generate_state", {"api_host": "localhost:8444"})
+    assert (answer.error is None) == sdk.says_port
+    if not sdk.says_port:
+        assert "[localhost:8444]" in answer.said

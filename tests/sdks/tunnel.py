@@ -1,4 +1,4 @@
-"""A proxy that leads every connection to one port, whatever host it was asked for (RFC 9110, section 9.3.6)."""
+"""A proxy that leads every connection to one port, whatever host it is asked for (RFC 9110, 9.3.6)."""
 
 from __future__ import annotations
 

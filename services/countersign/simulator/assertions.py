@@ -60,9 +60,7 @@ class Assertions:
         """
         assertion = given.get("client_assertion", "")
         # RFC 7521, section 4.2: client_id needn't be sent, and Duo's SDK for Java doesn't.
-        client_id = (
-            given["client_id"] if "client_id" in given else _unverified(assertion).get("sub")
-        )
+        client_id = given["client_id"] if "client_id" in given else _subject(assertion)
         claims = self._verified(
             client_id,
             assertion,
@@ -104,9 +102,9 @@ class Assertions:
         return claims
 
     def _verified(
-        self, client_id: object, token: str, *, audience: str, required: tuple[str, ...]
+        self, client_id: str, token: str, *, audience: str, required: tuple[str, ...]
     ) -> dict[str, Any]:
-        secret = self._accounts.get(client_id) if isinstance(client_id, str) else None
+        secret = self._accounts.get(client_id)
         if secret is None or not token or len(token) > _LONGEST_TOKEN:
             reason = "The client is unknown, or signed nothing."
             raise InvalidClientError(reason)
@@ -141,6 +139,12 @@ class Assertions:
         if not (type(expires) in {int, float} and earliest < expires <= latest):
             reason = "The signed token is expired, or lives too long; compare the clocks."
             raise InvalidClientError(reason)
+
+
+def _subject(assertion: str) -> str:
+    """Return whom an assertion names; empty: nobody."""
+    subject = _unverified(assertion).get("sub")
+    return subject if isinstance(subject, str) else ""
 
 
 def _unverified(token: str) -> Mapping[str, Any]:

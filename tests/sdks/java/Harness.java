@@ -20,6 +20,9 @@ import java.util.Map;
 public final class Harness {
   private static final ObjectMapper JSON = new ObjectMapper();
 
+  /** As an application does, it keeps a client for as long as its options are the same. */
+  private static final Map<JsonNode, Client> CLIENTS = new HashMap<>();
+
   private Harness() {}
 
   public static void main(String[] arguments) throws IOException {
@@ -33,7 +36,7 @@ public final class Harness {
   private static Map<String, Object> answer(JsonNode given) {
     var answer = new HashMap<String, Object>();
     try {
-      answer.put("result", call(given, open(given.get("client"))));
+      answer.put("result", call(given, client(given.get("options"))));
     } catch (Exception error) {
       var cause = error.getCause();
       answer.put("error", error.getClass().getSimpleName());
@@ -43,15 +46,23 @@ public final class Harness {
     return answer;
   }
 
-  private static Client open(JsonNode client) throws Exception {
+  private static Client client(JsonNode options) throws Exception {
+    if (!CLIENTS.containsKey(options)) {
+      CLIENTS.put(options, open(options));
+    }
+    return CLIENTS.get(options);
+  }
+
+  private static Client open(JsonNode options) throws Exception {
     return new Client.Builder(
-            text(client, "client_id"),
-            text(client, "client_secret"),
-            text(client, "proxy_host"),
-            client.get("proxy_port").asInt(),
-            text(client, "api_host"),
-            text(client, "redirect_uri"))
-        .setCACerts(JSON.convertValue(client.get("pins"), String[].class))
+            text(options, "client_id"),
+            text(options, "client_secret"),
+            text(options, "proxy_host"),
+            options.get("proxy_port").asInt(),
+            text(options, "api_host"),
+            text(options, "redirect_uri"))
+        .setCACerts(JSON.convertValue(options.get("pins"), String[].class))
+        .setUseDuoCodeAttribute(options.get("use_duo_code_attribute").asBoolean())
         .build();
   }
 
@@ -72,13 +83,13 @@ public final class Harness {
     if (!given.hasNonNull("nonce")) {
       return client.exchangeAuthorizationCodeFor2FAResult(code, username);
     }
-    var of = given.get("client");
+    var options = given.get("options");
     var validator =
         new DuoIdTokenValidator(
-            text(of, "client_secret"),
+            text(options, "client_secret"),
             username,
-            text(of, "client_id"),
-            text(of, "api_host"),
+            text(options, "client_id"),
+            text(options, "api_host"),
             text(given, "nonce"));
     return client.exchangeAuthorizationCodeFor2FAResult(code, validator);
   }

@@ -13,22 +13,32 @@ const calls = {
     client.exchangeAuthorizationCodeFor2FAResult(code, username, nonce),
 };
 
-function open({ client_id, client_secret, api_host, redirect_uri, ca_file }) {
-  const client = new Client({
-    clientId: client_id,
-    clientSecret: client_secret,
-    apiHost: api_host,
-    redirectUrl: redirect_uri,
+// As an application does, it keeps a client for as long as its options are the same.
+const clients = new Map();
+
+function client(options) {
+  const key = JSON.stringify(options);
+  if (!clients.has(key)) clients.set(key, open(options));
+  return clients.get(key);
+}
+
+function open({ ca_file, ...given }) {
+  const made = new Client({
+    clientId: given.client_id,
+    clientSecret: given.client_secret,
+    apiHost: given.api_host,
+    redirectUrl: given.redirect_uri,
+    useDuoCodeAttribute: given.use_duo_code_attribute,
   });
   // The SDK trusts Duo's authorities alone, and has no option for another. It gives them to its agent
   // itself, which leaves NODE_EXTRA_CA_CERTS without effect; so the agent is told another one here.
-  if (ca_file) client.axios.defaults.httpsAgent.options.ca = readFileSync(ca_file);
-  return client;
+  if (ca_file) made.axios.defaults.httpsAgent.options.ca = readFileSync(ca_file);
+  return made;
 }
 
-async function answer({ call, client, ...given }) {
+async function answer({ call, options, ...given }) {
   try {
-    return { result: await calls[call](open(client), given) };
+    return { result: await calls[call](client(options), given) };
   } catch (error) {
     return { error: error.name, message: error.message, cause: error.inner?.message ?? null };
   }
