@@ -58,6 +58,30 @@ class Answer(NamedTuple):
         return f"{self.error}: {self.message}" + (f" ({self.cause})" if self.cause else "")
 
 
+class Said(NamedTuple):
+    """Part of what each SDK says; None: it notices nothing.
+
+    Attributes:
+        node: the SDK for Node.
+        java: the SDK for Java.
+    """
+
+    node: str | None
+    java: str | None
+
+    def by(self, name: str) -> str | None:
+        """Return what the SDK of a language says."""
+        said: str | None = getattr(self, name)
+        return said
+
+
+NO_BODY: Final = (
+    "NullPointerException: Cannot invoke"
+    ' "com.duosecurity.model.HealthCheckResponse.wasSuccess()" because "response" is null'
+)
+"""Duo's SDK for Java reads no body of a health check that fails, and forgets that there is none then."""
+
+
 class Sdk:
     """A running harness.
 
@@ -80,6 +104,15 @@ class Sdk:
         self.trust = trust
         self.says_port = says_port
         self._process = process
+
+    def says(self, answer: Answer, said: Said) -> None:
+        """Assert that this SDK answers as it's known to."""
+        expected = said.by(self.name)
+        if expected is None:
+            assert answer.error is None, answer.said
+        else:
+            assert answer.result is None, answer.result
+            assert expected in answer.said
 
     async def ask(self, call: str, options: Mapping[str, object], **given: object) -> Answer:
         """Call a method of a client of the SDK's with these options; return what came of it."""
