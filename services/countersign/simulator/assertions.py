@@ -46,12 +46,13 @@ class Assertions:
         self._clock = clock
         self._seen: Shelf[bool] = Shelf(lifetime=_LONGEST_ASSERTION, most=_MOST_SEEN, clock=clock)
 
-    def client(self, given: Mapping[str, str], *, path: str) -> str:
+    def client(self, given: Mapping[str, str], *, path: str, skew: timedelta = timedelta(0)) -> str:
         """Return the client id that an assertion proves; the assertion is good for this once.
 
         Args:
             given: the request's parameters.
             path: of the endpoint that was called.
+            skew: by how much the clock differs that it is judged by.
 
         Raises:
             InvalidClientError: it proves nothing.
@@ -66,7 +67,7 @@ class Assertions:
         if claims["sub"] != client_id:
             reason = "The assertion's subject is not the client."
             raise InvalidClientError(reason)
-        self._check_expiry(claims, at_most=_LONGEST_ASSERTION, leeway=timedelta(0))
+        self._check_expiry(claims, at_most=_LONGEST_ASSERTION, leeway=timedelta(0), skew=skew)
         jti = claims["jti"]
         if not isinstance(jti, str) or not 0 < len(jti) <= _LONGEST_JTI:
             reason = "The assertion has no usable jti."
@@ -79,8 +80,14 @@ class Assertions:
         self._seen.put(key, value=True)
         return client_id
 
-    def request(self, given: Mapping[str, str]) -> Mapping[str, Any]:
+    def request(
+        self, given: Mapping[str, str], *, skew: timedelta = timedelta(0)
+    ) -> Mapping[str, Any]:
         """Return the claims of a request for a prompt.
+
+        Args:
+            given: the request's parameters.
+            skew: by how much the clock differs that it is judged by.
 
         Raises:
             InvalidClientError: it isn't the client's, or not for now.
@@ -93,7 +100,7 @@ class Assertions:
             audience=self._base,
             required=("iss", "aud", "exp"),
         )
-        self._check_expiry(claims, at_most=_LONGEST_REQUEST, leeway=_LEEWAY)
+        self._check_expiry(claims, at_most=_LONGEST_REQUEST, leeway=_LEEWAY, skew=skew)
         if claims.get("client_id", client_id) != client_id:
             reason = "The signed request names another client."
             raise InvalidRequestError(reason)
@@ -127,14 +134,24 @@ class Assertions:
             raise InvalidClientError(reason) from error
 
     def _check_expiry(
-        self, claims: Mapping[str, Any], *, at_most: timedelta, leeway: timedelta
+        self, claims: Mapping[str, Any], *, at_most: timedelta, leeway: timedelta, skew: timedelta
     ) -> None:
-        expires, now = claims["exp"], self._clock().timestamp()
+        expires, now = claims["exp"], (self._clock() + skew).timestamp()
         earliest, latest = now - leeway.total_seconds(), now + (at_most + leeway).total_seconds()
         # Asked this way round, it refuses NaN as well.
         if not (type(expires) in {int, float} and earliest < expires <= latest):
             reason = "The signed token is expired, or lives too long; compare the clocks."
             raise InvalidClientError(reason)
+
+
+def unverified(token: str) -> Mapping[str, Any]:
+    """Return what a token says, which nobody vouches for; nothing, where it can't be read."""
+    if not token or len(token) > _LONGEST_TOKEN:
+        return {}
+    try:
+        return dict(jwt.decode(token, options={"verify_signature": False}))
+    except (jwt.InvalidTokenError, ValueError, TypeError, RecursionError):
+        return {}
 
 
 def sign(claims: Mapping[str, Any], secret: str) -> str:
