@@ -16,6 +16,8 @@ from countersign.local.ports import HOST, free_port
 from countersign.simulator.app import Simulator
 from countersign.simulator.behaviour import Behaviour
 from countersign.simulator.certificates import Certificates
+from countersign.simulator.connections import CuttableProtocol
+from countersign.simulator.fault import Fault
 from countersign.web.server import WebServer
 from tests.sdks.sdk import Answer, Sdk
 from tests.sdks.tunnel import tunnel_to
@@ -78,6 +80,15 @@ class Duo:
         answer = await self.browser.put(path, json={"behaviour": behaviour})
         assert answer.status_code == 204
 
+    async def inject(self, fault: Fault, **how: object) -> None:
+        """Have something go wrong until `heal`."""
+        wish = {"fault": fault, "times": None, **how}
+        assert (await self.browser.post("/faults", json=wish)).status_code == 201
+
+    async def heal(self) -> None:
+        """Have nothing go wrong any more."""
+        assert (await self.browser.delete("/faults")).status_code == 204
+
     async def visit(self, *, nonce: str | None = None, **options: object) -> httpx.Response:
         """Follow the SDK's address to the prompt, and no further."""
         made = await self.ask("create_auth_url", options, username=ALICE, state=STATE)
@@ -116,6 +127,7 @@ async def duo_for(sdk: Sdk, files: Certificates) -> AsyncIterator[Duo]:
         port=port,
         certificate=(files.certificate, files.key),
         setting="port",
+        protocol=CuttableProtocol,
     )
     options: dict[str, Any] = {
         "client_id": CLIENT_ID,
@@ -128,6 +140,7 @@ async def duo_for(sdk: Sdk, files: Certificates) -> AsyncIterator[Duo]:
     async with AsyncExitStack() as stack:
         await server.start()
         stack.push_async_callback(server.stop)
+        stack.callback(simulator.stop)
         if not sdk.says_port:
             tunnel = await stack.enter_async_context(tunnel_to(port))
             options |= {"proxy_host": HOST, "proxy_port": tunnel}

@@ -14,6 +14,7 @@ from countersign.probe.stop import told_to_stop
 from countersign.simulator.account import api_host
 from countersign.simulator.app import Simulator
 from countersign.simulator.certificates import certificates
+from countersign.simulator.connections import CuttableProtocol
 from countersign.web.server import WebServer
 
 log = structlog.get_logger(__name__)
@@ -55,17 +56,20 @@ async def serve(
         port=port,
         certificate=(files.certificate, files.key),
         setting="--port",
+        protocol=CuttableProtocol,
     )
     plain = WebServer(
         simulator.app,
         host=host,
         port=http_port,
         setting="--http-port",
+        protocol=CuttableProtocol,
     )
     async with AsyncExitStack() as stack:
         for server in (encrypted, plain):
             await server.start()
             stack.push_async_callback(server.stop)
+        stack.callback(simulator.stop)
         log.info("started", port=port, http_port=http_port)
         announce()
         await stop.wait()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from countersign.core.errors import Problem, SettingsError
 
@@ -48,6 +49,7 @@ class WebServer:
         port: the port to listen on; 0 chooses a free one.
         certificate: the certificate and its private key, as PEM files; None: plain HTTP.
         setting: the name of the setting that gave the port, for errors.
+        protocol: speaks HTTP, in place of uvicorn's own class for it.
         grace: how long requests under way may still take once the server stops.
     """
 
@@ -59,6 +61,7 @@ class WebServer:
         port: int,
         certificate: tuple[Path, Path] | None = None,
         setting: str,
+        protocol: type[H11Protocol] = H11Protocol,
         grace: timedelta = _GRACE,
     ) -> None:
         self._app = app
@@ -66,6 +69,7 @@ class WebServer:
         self._port = port
         self._setting = setting
         self._grace = grace
+        self._protocol = protocol
         self._tls: dict[str, Any] = {}
         if certificate is not None:
             cert, key = certificate
@@ -93,7 +97,7 @@ class WebServer:
             proxy_headers=False,
             lifespan="off",
             ws="none",
-            http="h11",  # the one whose limit on headers is set below
+            http=self._protocol,  # the one whose limit on headers is set below
             timeout_graceful_shutdown=int(self._grace.total_seconds()),
             h11_max_incomplete_event_size=_LONGEST_HEADERS,
             **self._tls,
