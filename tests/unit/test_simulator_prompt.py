@@ -156,8 +156,8 @@ async def test_device_question_is_answered_once_and_with_a_button() -> None:
     await browser.look()
     assert "Is this your device?" in browser.page
     assert code_of(await browser.press("No, other people use this device"))
-    answer = await browser.http.post(browser.address, data={"answer": "my_device"})
-    assert answer.status_code == 410
+    posted = await browser.http.post(browser.address, data={"answer": "my_device"})
+    assert posted.status_code == 410
     assert browser.kinds().count(Kind.ALLOWED) == 1
 
 

@@ -27,8 +27,8 @@ from countersign.simulator.pages import Pages
 from countersign.simulator.parameters import Incoming
 from countersign.simulator.refusals import refusal
 
-ELSEWHERE: Final = "https://elsewhere.example.com/"
-"""Where `redirect` leads; nobody is there."""
+ELSEWHERE: Final = "https://elsewhere.invalid/"
+"""Where `redirect` leads; nobody can be there (RFC 2606, section 2)."""
 HUGE: Final = 2 * 1024 * 1024
 """Bytes of a `huge` answer, and a few more."""
 _LONGEST_HANG: Final = 600.0
@@ -165,12 +165,12 @@ class _Truncated(Response[dict[str, Any]]):
     def to_asgi_response(self, *given: Any, **named: Any) -> ASGIResponse:  # noqa: ANN401  # litestar's own
         """Return the half of it."""
         whole = super().to_asgi_response(*given, **named)
-        return _Half(self._connection, whole)
+        return _Half(self._connection, whole.body)
 
 
 class _Half(ASGIResponse):
-    def __init__(self, connection: Connection, whole: ASGIResponse) -> None:
-        super().__init__(body=whole.body, status_code=whole.status_code, headers=whole.headers)
+    def __init__(self, connection: Connection, whole: bytes) -> None:
+        super().__init__(body=whole, media_type=MediaType.JSON)
         self._connection = connection
 
     async def send_body(self, send: Send, receive: Receive) -> None:
