@@ -14,6 +14,7 @@ import pytest
 
 from countersign.simulator.behaviour import Behaviour
 from countersign.simulator.ledger import Kind
+from countersign.simulator.tokens import SCRIPTED, Verdict
 from tests.sdks.duo import ALICE, CLIENT_ID, NONCE, STATE, STRANGER, Duo
 from tests.sdks.sdk import NO_BODY, Said, Sdk
 
@@ -79,22 +80,21 @@ async def test_approval_becomes_a_token(duo: Duo) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("behaviour", "said", "factor"),
-    [
-        (Behaviour.BYPASS, "allow", "not_available"),
-        (Behaviour.DENY_WITH_TOKEN, "deny", "duo_push"),
-        (Behaviour.FRAUD, "deny", "duo_push"),
-    ],
-)
-async def test_sdk_does_not_judge(duo: Duo, behaviour: Behaviour, said: str, factor: str) -> None:
-    """No SDK looks at `auth_result`: a signed denial is returned as an approval is."""
+@pytest.mark.parametrize(("behaviour", "verdict"), SCRIPTED.items(), ids=SCRIPTED)
+async def test_sdk_does_not_judge(duo: Duo, behaviour: Behaviour, verdict: Verdict) -> None:
+    """Each scripted end is returned alike, a signed denial as an approval: no SDK looks at `auth_result`."""
     await duo.script(behaviour)
     answer = await duo.exchange(await duo.come_back())
     assert answer.error is None, answer.said
     token = answer.result
-    assert token["auth_result"]["result"] == token["auth_result"]["status"] == said
-    assert token["auth_context"]["factor"] == factor
+    word = "allow" if verdict.allowed else "deny"
+    assert token["auth_result"]["result"] == token["auth_result"]["status"] == word
+    context = token["auth_context"]
+    assert (context["factor"], context["reason"], context["result"]) == (
+        verdict.factor,
+        verdict.reason,
+        verdict.result,
+    )
 
 
 async def test_code_is_called_code_where_wanted(duo: Duo) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from countersign.simulator.behaviour import Behaviour
 from countersign.simulator.duo_routes import HEALTH_CHECK, TOKEN
+from countersign.simulator.tokens import SCRIPTED as VERDICTS
 from tests.simulated import CLIENT_ID, HOST, NOON, Browser, claims_of, code_of
 
 
@@ -139,3 +141,77 @@ async def test_scripts_are_checked() -> None:
     assert browser.simulator.scripts == {"auth0|bob/": Behaviour.FRAUD}
     await browser.http.delete("/scripts/auth0%7Cbob%2F")
     assert browser.simulator.scripts == {}
+
+
+async def test_assertion_for_a_token_is_good_once() -> None:
+    """At the token endpoint, too, the same assertion a second time is refused; a new one is taken."""
+    browser = Browser()
+    code = await browser.scripted("alice", Behaviour.APPROVE)
+    used = browser.assertion(TOKEN)
+    assert (await browser.exchange("unknown", client_assertion=used)).json()["error"] == (
+        "invalid_grant"
+    )
+    again = await browser.exchange(code, client_assertion=used)
+    assert (again.status_code, again.json()["error"]) == (400, "invalid_client")
+    assert (await browser.exchange(code)).status_code == 200
+
+
+@pytest.mark.parametrize("length", [16, 1024])
+async def test_longest_and_shortest_state_come_back(length: int) -> None:
+    """States of 16 and of 1024 characters, and nonces as long, are Duo's limits, and taken."""
+    browser = Browser()
+    browser.simulator.scripts["alice"] = Behaviour.APPROVE
+    state, nonce = "s" * length, "n" * length
+    answer = await browser.authorize(state=state, nonce=nonce)
+    back = parse_qs(urlsplit(answer.headers["location"]).query)
+    assert back["state"] == [state]
+    token = (await browser.exchange(back["duo_code"][0])).json()["id_token"]
+    assert claims_of(token)["nonce"] == nonce
+
+
+SCRIPTED: list[tuple[Behaviour, str, str, bool]] = [
+    (Behaviour.APPROVE, "duo_push", "user_approved", True),
+    (Behaviour.BYPASS, "not_available", "bypass_user", False),
+    (Behaviour.BYPASS_CODE, "bypass_code", "valid_passcode", False),
+    (Behaviour.REMEMBERED_DEVICE, "remembered_device", "remembered_device", False),
+    (Behaviour.TRUSTED_NETWORK, "trusted_network", "trusted_network", False),
+    (Behaviour.ALLOW_UNENROLLED, "not_available", "allow_unenrolled_user", False),
+    (Behaviour.UNKNOWN_FACTOR, "retina_scan", "user_approved", True),
+    (Behaviour.DENY_WITH_TOKEN, "duo_push", "user_cancelled", True),
+    (Behaviour.FRAUD, "duo_push", "user_marked_fraud", True),
+]
+
+
+@pytest.mark.parametrize(("behaviour", "factor", "reason", "device"), SCRIPTED)
+async def test_token_tells_factor_device_and_place(
+    behaviour: Behaviour,
+    factor: str,
+    reason: str,
+    device: bool,  # noqa: FBT001  # a row of the table
+) -> None:
+    """Each token has what a relying party may show: factor, reason, device, place, browser, user."""
+    browser = Browser()
+    code = await browser.scripted("alice", behaviour)
+    said = claims_of((await browser.exchange(code)).json()["id_token"])
+    context = said["auth_context"]
+    assert (context["factor"], context["reason"]) == (factor, reason)
+    assert context["event_type"] == "authentication"
+    assert context["timestamp"] == said["auth_time"] == int(NOON.timestamp())
+    assert context["isotimestamp"] == NOON.isoformat()
+    assert all(context[name] for name in ("txid", "email"))
+    assert context["user"]["name"] == "alice"
+    assert all(context["user"].values())
+    assert context["application"]["key"] == CLIENT_ID
+    assert set(context["auth_device"]) == {"name", "ip", "location"}
+    assert (context["auth_device"]["name"] is not None) is device
+    assert (context["auth_device"]["location"]["city"] is not None) is device
+    known = {"browser", "browser_version", "ip", "os", "os_version", "location"}
+    assert all(context["access_device"][name] for name in known)
+    assert set(context["access_device"]) >= {"hostname", "is_encryption_enabled"} | known
+
+
+def test_every_script_with_a_token_is_in_the_table() -> None:
+    """No behaviour that ends with a token is left out above."""
+    assert {row[0] for row in SCRIPTED} == set(VERDICTS)
+    silent = {Behaviour.SILENCE, Behaviour.DENY_SILENTLY, Behaviour.ERROR_REDIRECT}
+    assert set(VERDICTS) | silent == set(Behaviour)

@@ -38,14 +38,17 @@ def simulator(
     tenant's settings file beside them, ready for `countersign settings apply`. It makes certificates
     there, too. A browser asks whether to trust them; import ca.pem, or go on.
 
-    For tests: `PUT /scripts/USERNAME` with {"behaviour": "approve"} answers for that user without a page
-    (also deny_silently, deny_with_token, fraud, bypass, error_redirect, silence), `DELETE` undoes
-    it, `GET /ledger` tells what happened, and `GET /health` that it lives.
+    By hand: /control scripts users and injects faults, and shows what happened.
+
+    For tests: `PUT /scripts/USERNAME` with {"behaviour": "approve"} answers for that user without a page,
+    `POST /faults` with {"fault": "bad_gateway", "endpoint": "token"} makes Duo fail, `DELETE` undoes
+    either, `GET /ledger` tells what happened, and `GET /health` that it lives. docs/simulator.md lists
+    every behaviour and fault.
 
     Args:
         host: The address to listen on; another than the loopback one only within a container.
         port: The port for TLS, which Duo's API host localhost:PORT names; with 443 that is localhost.
-        http_port: The port for the same without TLS: health, scripts, the ledger.
+        http_port: The port for the same without TLS: health, scripts, faults, the ledger.
         client_id: Duo's Client ID, 20 characters.
         client_secret_file: A file that holds Duo's Client secret, 40 characters.
         directory: Where certificates and what is made up are kept.
