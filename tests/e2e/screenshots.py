@@ -14,7 +14,7 @@ from playwright.async_api import Page
 
 from countersign.local.demo.world import World
 from countersign.logs import set_up_logs
-from tests.e2e.walking import Person, a_person, all_services, open_chromium
+from tests.e2e.walking import MY_DEVICE, Person, a_person, all_services, open_chromium
 
 WIDTHS: Final = (360, 1280)
 _FOLDER: Final = Path(__file__).parents[2] / "docs" / "images"
@@ -53,6 +53,7 @@ async def walk(person: Person, camera: Camera, world: World) -> None:
     await person.sees("Pretended phone")
     await camera.take(person.page, "4-push")
     await person.press("Approve")
+    await person.press(MY_DEVICE)
     await person.sees("You passed a Duo challenge")
     await camera.take(person.page, "5-signed-in")
     await person.press("Sign out")

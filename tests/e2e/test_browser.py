@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.walking import a_person
+from tests.e2e.walking import MY_DEVICE, a_person
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
@@ -48,6 +48,7 @@ async def test_every_way_to_prove_it(chromium: Browser, world: World) -> None:
                 await bob.enroll()
             await bob.press(way)
             await bob.press(confirm)
+            await bob.press(MY_DEVICE)
             await bob.sees("You passed a Duo challenge")
             await bob.press("Forget this browser")
             await bob.press("Sign out")
@@ -58,6 +59,7 @@ async def test_every_way_to_prove_it(chromium: Browser, world: World) -> None:
         shown = await bob.page.locator("#shown-passcode").inner_text()
         await bob.page.get_by_label("Passcode").fill(shown)
         await bob.press("Verify")
+        await bob.press(MY_DEVICE)
         await bob.sees("You passed a Duo challenge")
 
 
@@ -120,8 +122,9 @@ async def test_two_tabs_of_one_browser(chromium: Browser, world: World) -> None:
         await frank.enroll()
         tab = await frank.context.new_page()
         await tab.goto(frank.links[0])
-        await tab.get_by_role("button", name="Send me a push").click()
+        await tab.get_by_role("button", name="Send me a push", exact=True).click()
         await tab.get_by_role("button", name="Approve").click()
+        await tab.get_by_role("button", name=MY_DEVICE).click()
         await tab.get_by_text("You passed a Duo challenge").wait_for()
         await frank.goes_home()
         await frank.sees("You are signed in, frank")
@@ -149,6 +152,8 @@ async def test_no_page_scrolls_sideways_or_needs_a_script(
         await grace.press("Send me a push")
         await fits()
         await grace.press("Approve")
+        await fits()
+        await grace.press(MY_DEVICE)
         await grace.sees("You passed a Duo challenge")
         await fits()
         await grace.page.goto(f"{world.addresses.public_url}/c/00{'A' * 22}")

@@ -22,6 +22,8 @@ _QUIET = (
     "--disable-sync",
 )
 PATIENCE_MS = 20_000
+MY_DEVICE = "Yes, this is my device"
+"""How a person answers the prompt's last question."""
 
 
 class NoBrowserError(Exception):
@@ -97,9 +99,10 @@ class Person:
         await self.press("Add this phone")
 
     async def approve(self) -> None:
-        """Have a push sent, and approve it."""
+        """Have a push sent, approve it, and say that the device is one's own."""
         await self.press("Send me a push")
         await self.press("Approve")
+        await self.press(MY_DEVICE)
 
     async def sees(self, text: str) -> None:
         """Wait until a text is on the page."""

@@ -10,11 +10,10 @@ import json
 import os
 import re
 import shutil
-import subprocess
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 from aiokafka import AIOKafkaConsumer
@@ -23,12 +22,13 @@ from msgspec.structs import replace
 from countersign.core.identity import EventIdentity, murmur2, partition_of
 from countersign.core.login import LoginAttempted, LoginReturned
 from countersign.core.result import Assurance, ResultType
-from countersign.local.jars import cache_directory, listed_jars
+from countersign.local.jars import listed_jars
 from countersign.wire.inbound import read_event
 from countersign.wire.results import OutboundRecord
 from tests.builders import ALICE, BOB, LAPTOP, MALLORY, PHONE
 from tests.bus import PATIENCE, Bus, open_bus
 from tests.client_bus import a_result
+from tests.languages import QUIET, cannot, installed_jdk, installed_node, jar_cache, run
 
 if TYPE_CHECKING:
     from countersign.local import Stack
@@ -72,44 +72,21 @@ class Shop(NamedTuple):
         return self.process.returncode or 0, said.decode()
 
 
-def cannot(reason: str, *, missing: bool) -> NoReturn:
-    """Skip the test; on CI only where the language itself is missing."""
-    if os.environ.get("CI") == "true" and not missing:
-        pytest.fail(reason, pytrace=False)
-    pytest.skip(reason)
-
-
-def run(command: Sequence[str], directory: Path) -> str | None:
-    """Return None where the command succeeds, else what it said."""
-    done = subprocess.run(  # noqa: S603  # the how-to's own commands
-        command, cwd=directory, capture_output=True, text=True, timeout=120, check=False
-    )
-    return None if done.returncode == 0 else done.stdout + done.stderr
-
-
 def node_sample(directory: Path) -> list[str]:
     """Install what the Node sample needs beside a copy of it; return the command that runs it."""
-    node, npm = shutil.which("node"), shutil.which("npm")
-    if node is None or npm is None:
-        cannot("Node isn't installed", missing=True)
+    node, npm = installed_node()
     shutil.copytree(SAMPLES / "node", directory, dirs_exist_ok=True)
     package = json.loads((directory / "package.json").read_text("utf-8"))
     wanted = [f"{name}@{version}" for name, version in package["dependencies"].items()]
-    quiet = ("--no-audit", "--no-fund", "--no-package-lock", "--ignore-scripts")
-    if said := run([npm, "install", *quiet, *wanted], directory):
+    if said := run([npm, "install", "--no-package-lock", *QUIET, *wanted], directory):
         cannot(f"npm can't install {wanted}: {said}", missing=False)
     return [node, str(directory / "sample.js")]
 
 
 def java_sample(directory: Path) -> list[str]:
     """Compile the Java sample with Kafka's jars of the embedded stack; return the command that runs it."""
-    java, javac = shutil.which("java"), shutil.which("javac")
-    if java is None or javac is None:
-        cannot("no JDK is installed", missing=True)
-    version = subprocess.check_output([javac, "-version"], text=True)  # noqa: S603  # of the PATH
-    if int(re.findall(r"\d+", version)[0]) < 17:
-        cannot(f"the JDK is too old for the sample: {version}", missing=True)
-    cache = cache_directory() / "jars"
+    java, javac = installed_jdk()
+    cache = jar_cache()
     jars = [str(cache / jar.name) for jar in listed_jars() if jar.name.startswith(JARS)]
     path = os.pathsep.join(jars)
     sources = [str(path) for path in sorted((SAMPLES / "java").glob("*.java"))]

@@ -56,6 +56,14 @@ def test_account_is_made_up_once(tmp_path: Path) -> None:
     assert draft.duo.api_host == "localhost:8444"
 
 
+def test_port_of_https_goes_unsaid(tmp_path: Path) -> None:
+    """On port 443 clients know the simulator as `localhost`: Duo's SDK for Java can't say a port."""
+    made_up_account(tmp_path, port=443)
+    draft = load_draft(tmp_path / "tenant.toml")
+    assert draft.duo is not None
+    assert draft.duo.api_host == "localhost"
+
+
 @pytest.mark.parametrize(("length", "key"), [(19, "--client-id"), (20, "--client-secret-file")])
 def test_wrong_lengths_are_told(tmp_path: Path, length: int, key: str) -> None:
     """An id or a secret of another length than Duo's is refused by its option, without its value."""

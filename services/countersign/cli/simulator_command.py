@@ -12,7 +12,7 @@ from cyclopts.validators import Number
 from countersign.cli.app import FAILED
 from countersign.cli.output import answers, notes
 from countersign.logs import set_up_logs
-from countersign.simulator.account import given_account, made_up_account
+from countersign.simulator.account import api_host, given_account, made_up_account
 from countersign.simulator.serve import serve
 
 _Port = Annotated[int, Parameter(validator=Number(gte=1, lte=65_535))]
@@ -38,14 +38,17 @@ def simulator(
     tenant's settings file beside them, ready for `countersign settings apply`. It makes certificates
     there, too. A browser asks whether to trust them; import ca.pem, or go on.
 
-    For tests: `PUT /scripts/USERNAME` with {"behaviour": "approve"} answers for that user without a page
-    (also deny_silently, deny_with_token, fraud, bypass, error_redirect, silence), `DELETE` undoes
-    it, `GET /ledger` tells what happened, and `GET /health` that it lives.
+    By hand: /control scripts users and injects faults, and shows what happened.
+
+    For tests: `PUT /scripts/USERNAME` with {"behaviour": "approve"} answers for that user without a page,
+    `POST /faults` with {"fault": "bad_gateway", "endpoint": "token"} makes Duo fail, `DELETE` undoes
+    either, `GET /ledger` tells what happened, and `GET /health` that it lives. docs/simulator.md lists
+    every behaviour and fault.
 
     Args:
         host: The address to listen on; another than the loopback one only within a container.
-        port: The port for TLS, which Duo's API host localhost:PORT names.
-        http_port: The port for the same without TLS: health, scripts, the ledger.
+        port: The port for TLS, which Duo's API host localhost:PORT names; with 443 that is localhost.
+        http_port: The port for the same without TLS: health, scripts, faults, the ledger.
         client_id: Duo's Client ID, 20 characters.
         client_secret_file: A file that holds Duo's Client secret, 40 characters.
         directory: Where certificates and what is made up are kept.
@@ -60,13 +63,13 @@ def simulator(
         tenant = f"countersign settings apply {directory / 'tenant.toml'}"
     else:
         account = given_account(client_id, client_secret_file)
-        tenant = f'api_host = "localhost:{port}" in the tenant\'s [duo]'
+        tenant = f'api_host = "{api_host(port)}" in the tenant\'s [duo]'
 
     def announce() -> None:
         answers().print(
-            f"Countersign's Duo simulator answers at https://localhost:{port}\n"
+            f"Countersign's Duo simulator answers at https://{api_host(port)}\n"
             "\nSet for the services:\n"
-            f"  COUNTERSIGN_DUO_HOSTS=localhost:{port}\n"
+            f"  COUNTERSIGN_DUO_HOSTS={api_host(port)}\n"
             f"  COUNTERSIGN_DUO_CA_FILE={directory.absolute() / 'ca.pem'}\n"
             f"\nFor a tenant (Duo client id {account.client_id}):\n  {tenant}"
         )

@@ -1,4 +1,4 @@
-"""Have Kafka's jars in the user's cache: each downloaded once, and used only if its digest is right.
+"""Have jars, Kafka's above all, in the user's cache: each downloaded once, used only if its digest is right.
 
 Law: a jar stands under its name in the cache only when it's whole. It's downloaded beside its
 place, checked and renamed; and it's checked again before every use, so a damaged one is replaced.
@@ -77,7 +77,13 @@ class AbortedError(Exception):
 
 def listed_jars() -> list[Jar]:
     """Return the jars that Kafka needs, from the list in this package."""
-    text = files("countersign.local").joinpath("kafka-coordinates.txt").read_text("utf-8")
+    return read_jars(
+        files("countersign.local").joinpath("kafka-coordinates.txt").read_text("utf-8")
+    )
+
+
+def read_jars(text: str) -> list[Jar]:
+    """Return the jars of a list: one a line, its coordinate, its size and its SHA-256."""
     rows = [line.split() for line in text.splitlines() if line and not line.startswith("#")]
     return [
         Jar(coordinate=coordinate, size=int(size), sha256=sha256)
@@ -129,7 +135,7 @@ def ensure_jars(
                 download(missing, cache, progress, aborted, fetch)
     except OSError as exc:
         raise StackError(
-            problem=f"Kafka's jars can't be kept in {cache}: {exc}",
+            problem=f"Jars can't be kept in {cache}: {exc}",
             remedy="make that directory writable, or set XDG_CACHE_HOME to another one.",
         ) from exc
     return list(paths.values())
@@ -197,7 +203,7 @@ def download_one(jar: Jar, cache: Path, fetch: Fetch, received: Callable[[int], 
                 return
             problem = "what was downloaded has another SHA-256 than the list says"
     raise StackError(
-        problem=f"{jar.coordinate}, a jar of Kafka, can't be downloaded ({problem}).",
+        problem=f"The jar {jar.coordinate} can't be downloaded ({problem}).",
         remedy="see whether this machine reaches Maven's central repository (a proxy is taken "
         "from HTTPS_PROXY), then start again: the jars that are there already are kept.",
     )

@@ -14,6 +14,7 @@ from countersign.simulator.certificates import write_private
 CLIENT_ID_LENGTH: Final = 20
 CLIENT_SECRET_LENGTH: Final = 40
 """Duo's own lengths (duo_universal, Client)."""
+HTTPS_PORT: Final = 443
 _TENANT: Final = """\
 # A tenant whose users meet Countersign's Duo simulator: countersign settings apply {file}
 tenant = "acme"
@@ -21,7 +22,7 @@ tenant = "acme"
 [duo]
 client_id = "{client_id}"
 client_secret_file = "client-secret"
-api_host = "localhost:{port}"
+api_host = "{api_host}"
 
 [factors]
 duo = true
@@ -33,6 +34,14 @@ duo_username = "user_id"
 [challenge]
 return_urls = ["http://localhost:8080/return"]
 """
+
+
+def api_host(port: int) -> str:
+    """Return the host that clients know the simulator by.
+
+    Duo's SDK for Java can't call a host with a port, so HTTPS's own port goes unsaid.
+    """
+    return "localhost" if port == HTTPS_PORT else f"localhost:{port}"
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +98,7 @@ def made_up_account(directory: Path, *, port: int) -> Account:
             write_private(secret, f"{secrets.token_hex(CLIENT_SECRET_LENGTH // 2)}\n".encode())
         account = given_account(named.read_text("utf-8").strip(), secret)
         if not tenant.exists():
-            text = _TENANT.format(file=tenant, client_id=account.client_id, port=port)
+            text = _TENANT.format(file=tenant, client_id=account.client_id, api_host=api_host(port))
             tenant.write_text(text, "utf-8")
     except (OSError, UnicodeDecodeError) as error:
         why = getattr(error, "strerror", None) or "not UTF-8"

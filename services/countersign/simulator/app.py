@@ -1,4 +1,4 @@
-"""The simulator, put together: Duo's protocol, a prompt, scripted users, and a ledger of what happened."""
+"""The simulator, put together: Duo's protocol, a prompt, scripts, faults, and a ledger of what happened."""
 
 from __future__ import annotations
 
@@ -12,14 +12,20 @@ from litestar.exceptions import HTTPException
 from litestar.types import ASGIApp
 
 from countersign.logs import where_it_failed
+from countersign.simulator.assertions import Assertions
 from countersign.simulator.behaviour import Behaviour
-from countersign.simulator.duo_routes import duo_routes
+from countersign.simulator.control_page import Control, control_page
+from countersign.simulator.duo_routes import Duo, duo_routes
+from countersign.simulator.fault_routes import fault_routes
+from countersign.simulator.faults import Faults
 from countersign.simulator.ledger import Ledger
+from countersign.simulator.misbehaviour import Misbehaviour
 from countersign.simulator.own_routes import own_routes
 from countersign.simulator.pages import Pages
 from countersign.simulator.parameters import LARGEST, Incoming
 from countersign.simulator.prompt_routes import prompt_routes
 from countersign.simulator.prompts import Prompts
+from countersign.simulator.same_site import same_site
 from countersign.web.headers import safe_headers, with_headers
 
 log = structlog.get_logger(__name__)
@@ -40,6 +46,7 @@ class Simulator:
     Attributes:
         app: the ASGI application.
         scripts: how scripted users behave, by Duo user name; change it at any time.
+        faults: what goes wrong; change it at any time.
         ledger: what happened.
     """
 
@@ -53,8 +60,23 @@ class Simulator:
     ) -> None:
         self.scripts: dict[str, Behaviour] = {}
         self.ledger = Ledger(clock)
+        self.faults = Faults(self.ledger, frozenset(accounts))
         prompts = Prompts(self.scripts, self.ledger, clock=clock, token=token)
         pages = Pages()
+        self._misbehaviour = Misbehaviour(self.faults, pages, clock=clock, spend=prompts.spend)
+        duo = Duo(
+            accounts=accounts,
+            api_host=api_host,
+            assertions=Assertions(accounts, api_host=api_host, clock=clock),
+            prompts=prompts,
+            misbehaviour=self._misbehaviour,
+            ledger=self.ledger,
+            pages=pages,
+            clock=clock,
+            token=token,
+        )
+        control = Control(self.scripts, self.faults, self.ledger, pages)
+        guard = same_site(api_host)
 
         def failed(_: Incoming, error: HTTPException) -> Response[str]:
             return pages.notice(error.status_code, "That didn't work", error.detail)
@@ -67,17 +89,11 @@ class Simulator:
         handlers: dict[int | type[Exception], Any] = {HTTPException: failed, Exception: crashed}
         routes = Litestar(
             [
-                *duo_routes(
-                    accounts,
-                    prompts,
-                    self.ledger,
-                    pages,
-                    api_host=api_host,
-                    clock=clock,
-                    token=token,
-                ),
+                *duo_routes(duo),
                 *prompt_routes(prompts, pages),
-                *own_routes(self.scripts, self.ledger),
+                *own_routes(self.scripts, self.ledger, guard=guard),
+                *fault_routes(self.faults, guard=guard),
+                *control_page(control, guard=guard),
             ],
             exception_handlers=handlers,
             request_max_body_size=LARGEST,
@@ -87,3 +103,7 @@ class Simulator:
         # No Strict-Transport-Security: it would bind every port of a developer's localhost.
         headers = safe_headers(secure=False, forms=_FORMS)
         self.app: ASGIApp = with_headers(routes, headers)
+
+    def stop(self) -> None:
+        """Let go of requests that a fault holds up, so that the server can end."""
+        self._misbehaviour.stop()

@@ -1,7 +1,8 @@
 """Verifies what clients sign with their secret: assertions, and requests for a prompt.
 
 Law: what isn't signed with HS512 by the client that it names, for this very endpoint and this moment,
-is refused; so is an assertion that was seen before.
+is refused; so is an assertion that was seen before. Only a request for a prompt may leave out by whom
+and for whom it is, as Duo's SDK for Java does; what it says there must be right.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ ASSERTION_TYPE: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 """RFC 7523, section 2.2."""
 _ALGORITHM: Final = "HS512"
 _LONGEST_ASSERTION: Final = timedelta(hours=1)
-_LONGEST_REQUEST: Final = timedelta(minutes=5)
+_LONGEST_REQUEST: Final = timedelta(hours=1)
+"""What Duo's SDK for Java asks for; those for Python and Node ask for five minutes."""
 _LEEWAY: Final = timedelta(seconds=60)
 """What the SDK grants us (its LEEWAY), so we grant as much for a request."""
 _LONGEST_TOKEN: Final = 32 * 1024
@@ -46,17 +48,18 @@ class Assertions:
         self._clock = clock
         self._seen: Shelf[bool] = Shelf(lifetime=_LONGEST_ASSERTION, most=_MOST_SEEN, clock=clock)
 
-    def client(self, given: Mapping[str, str], *, path: str) -> str:
+    def client(self, given: Mapping[str, str], *, path: str, skew: timedelta = timedelta(0)) -> str:
         """Return the client id that an assertion proves; the assertion is good for this once.
 
         Args:
             given: the request's parameters.
             path: of the endpoint that was called.
+            skew: by how much the clock differs that it is judged by.
 
         Raises:
             InvalidClientError: it proves nothing.
         """
-        client_id = given.get("client_id", "")
+        client_id = named_client(given) or ""
         claims = self._verified(
             client_id,
             given.get("client_assertion", ""),
@@ -66,7 +69,7 @@ class Assertions:
         if claims["sub"] != client_id:
             reason = "The assertion's subject is not the client."
             raise InvalidClientError(reason)
-        self._check_expiry(claims, at_most=_LONGEST_ASSERTION, leeway=timedelta(0))
+        self._check_expiry(claims, at_most=_LONGEST_ASSERTION, leeway=timedelta(0), skew=skew)
         jti = claims["jti"]
         if not isinstance(jti, str) or not 0 < len(jti) <= _LONGEST_JTI:
             reason = "The assertion has no usable jti."
@@ -79,21 +82,25 @@ class Assertions:
         self._seen.put(key, value=True)
         return client_id
 
-    def request(self, given: Mapping[str, str]) -> Mapping[str, Any]:
+    def request(
+        self, given: Mapping[str, str], *, skew: timedelta = timedelta(0)
+    ) -> Mapping[str, Any]:
         """Return the claims of a request for a prompt.
+
+        Args:
+            given: the request's parameters.
+            skew: by how much the clock differs that it is judged by.
 
         Raises:
             InvalidClientError: it isn't the client's, or not for now.
             InvalidRequestError: it names another client.
         """
         client_id = given.get("client_id", "")
-        claims = self._verified(
-            client_id,
-            given.get("request", ""),
-            audience=self._base,
-            required=("iss", "aud", "exp"),
-        )
-        self._check_expiry(claims, at_most=_LONGEST_REQUEST, leeway=_LEEWAY)
+        request = given.get("request", "")
+        # Duo's SDK for Java says neither by whom nor for whom it is. Verified are the same bytes.
+        named = tuple(unverified(request).keys() & {"iss", "aud"})
+        claims = self._verified(client_id, request, audience=self._base, required=("exp", *named))
+        self._check_expiry(claims, at_most=_LONGEST_REQUEST, leeway=_LEEWAY, skew=skew)
         if claims.get("client_id", client_id) != client_id:
             reason = "The signed request names another client."
             raise InvalidRequestError(reason)
@@ -117,6 +124,8 @@ class Assertions:
                     # Times are judged below, by our own clock.
                     options={
                         "require": list(required),
+                        "verify_iss": "iss" in required,
+                        "verify_aud": "aud" in required,
                         "verify_exp": False,
                         "verify_iat": False,
                         "verify_nbf": False,
@@ -127,14 +136,35 @@ class Assertions:
             raise InvalidClientError(reason) from error
 
     def _check_expiry(
-        self, claims: Mapping[str, Any], *, at_most: timedelta, leeway: timedelta
+        self, claims: Mapping[str, Any], *, at_most: timedelta, leeway: timedelta, skew: timedelta
     ) -> None:
-        expires, now = claims["exp"], self._clock().timestamp()
+        expires, now = claims["exp"], (self._clock() + skew).timestamp()
         earliest, latest = now - leeway.total_seconds(), now + (at_most + leeway).total_seconds()
         # Asked this way round, it refuses NaN as well.
         if not (type(expires) in {int, float} and earliest < expires <= latest):
             reason = "The signed token is expired, or lives too long; compare the clocks."
             raise InvalidClientError(reason)
+
+
+def named_client(given: Mapping[str, str]) -> str | None:
+    """Return which client a call says that it comes from; None: it doesn't say.
+
+    A client id needn't be sent beside an assertion (RFC 7521, section 4.2), and Duo's SDK for Java doesn't.
+    """
+    if "client_id" in given:
+        return given["client_id"]
+    subject = unverified(given.get("client_assertion", "")).get("sub")
+    return subject if isinstance(subject, str) else None
+
+
+def unverified(token: str) -> Mapping[str, Any]:
+    """Return what a token says, which nobody vouches for; nothing, where it can't be read."""
+    if not token or len(token) > _LONGEST_TOKEN:
+        return {}
+    try:
+        return dict(jwt.decode(token, options={"verify_signature": False}))
+    except (jwt.InvalidTokenError, ValueError, TypeError, RecursionError):
+        return {}
 
 
 def sign(claims: Mapping[str, Any], secret: str) -> str:

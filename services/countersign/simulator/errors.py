@@ -21,6 +21,20 @@ class RefusedError(CountersignError):
         self.description = description
 
 
+class WishError(CountersignError):
+    """What somebody wants the simulator to do can't be; not a part of Duo's protocol.
+
+    Args:
+        field: which part is wrong.
+        detail: why, and what would be right.
+    """
+
+    def __init__(self, *, field: str, detail: str) -> None:
+        super().__init__(f"{field}: {detail}")
+        self.field = field
+        self.detail = detail
+
+
 class InvalidRequestError(RefusedError):
     """A parameter is missing, repeated or can't be read."""
 

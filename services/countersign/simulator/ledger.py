@@ -28,6 +28,7 @@ class Kind(StrEnum):
     CANCELLED = "cancelled"
     ERROR_RETURNED = "error_returned"
     EXCHANGED = "exchanged"
+    FAULT_INJECTED = "fault_injected"
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,12 +38,14 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
         kind: what.
         username: the Duo user name that it happened to; None for a health check.
         factor: Duo's name of the factor in use, where one was.
+        fault: which fault struck, where one was injected.
         at: when.
     """
 
     kind: Kind
     username: str | None
     factor: str | None
+    fault: str | None
     at: datetime
 
 
@@ -57,9 +60,16 @@ class Ledger:
         self._clock = clock
         self._entries: deque[Entry] = deque(maxlen=LONGEST)
 
-    def note(self, kind: Kind, username: str | None = None, factor: str | None = None) -> None:
+    def note(
+        self,
+        kind: Kind,
+        username: str | None = None,
+        factor: str | None = None,
+        *,
+        fault: str | None = None,
+    ) -> None:
         """Write down that something happened now."""
-        entry = Entry(kind=kind, username=username, factor=factor, at=self._clock())
+        entry = Entry(kind=kind, username=username, factor=factor, fault=fault, at=self._clock())
         self._entries.append(entry)
 
     def __iter__(self) -> Iterator[Entry]:

@@ -1,8 +1,4 @@
-"""The simulator's own addresses, which Duo doesn't have: scripts, the ledger, health.
-
-A browser's page of another origin can't set a script: PUT and DELETE need a leave that is never given
-(CORS), and both ports listen on the loopback interface alone.
-"""
+"""The simulator's own addresses, which Duo doesn't have: scripts, the ledger, health."""
 
 from __future__ import annotations
 
@@ -13,6 +9,7 @@ import msgspec
 from litestar import delete, get, put
 from litestar.exceptions import ClientException
 from litestar.handlers import HTTPRouteHandler
+from litestar.types import Guard
 
 from countersign.simulator.behaviour import Behaviour, Script
 from countersign.simulator.ledger import Entry, Ledger
@@ -21,15 +18,19 @@ from countersign.simulator.parameters import Incoming
 _SCRIPTS: Final = "/scripts/"
 
 
-def own_routes(scripts: dict[str, Behaviour], ledger: Ledger) -> list[HTTPRouteHandler]:
+def own_routes(
+    scripts: dict[str, Behaviour], ledger: Ledger, *, guard: Guard
+) -> list[HTTPRouteHandler]:
     """Return the routes.
 
     Args:
         scripts: how scripted users behave, by Duo user name; changed here.
         ledger: what happened.
+        guard: refuses other sites' pages.
     """
+    guards = [guard]
 
-    @put(_SCRIPTS + "{username:path}", status_code=204)
+    @put(_SCRIPTS + "{username:path}", status_code=204, guards=guards)
     async def set_script(request: Incoming) -> None:
         try:
             script = msgspec.json.decode(await request.body(), type=Script)
@@ -39,7 +40,7 @@ def own_routes(scripts: dict[str, Behaviour], ledger: Ledger) -> list[HTTPRouteH
             raise ClientException(reason) from error
         scripts[_username(request)] = script.behaviour
 
-    @delete(_SCRIPTS + "{username:path}", status_code=204)
+    @delete(_SCRIPTS + "{username:path}", status_code=204, guards=guards)
     async def delete_script(request: Incoming) -> None:
         scripts.pop(_username(request), None)
 

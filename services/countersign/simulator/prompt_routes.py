@@ -82,9 +82,12 @@ _TITLES: Final = {
     Stage.SMS: "Enter the passcode from the text message",
     Stage.PHONE: "Your phone is ringing",
     Stage.PASSCODE: "Enter the passcode from your app",
+    Stage.VERIFIED_PUSH: "Enter this code on your phone",
+    Stage.BYPASS_CODE: "Enter a bypass code",
     Stage.KEY: "Touch your security key",
+    Stage.DEVICE: "Is this your device?",
     Stage.DENIED: "Sign-in denied",
     Stage.REPORTED: "Reported as fraud",
-    Stage.LOCKED: "Too many wrong passcodes",
+    Stage.LOCKED: "Too many wrong codes",
     Stage.CANCELLED: "Sign-in cancelled",
 }

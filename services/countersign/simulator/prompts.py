@@ -14,7 +14,7 @@ import msgspec
 from countersign.simulator.behaviour import Behaviour
 from countersign.simulator.errors import InvalidGrantError
 from countersign.simulator.ledger import Kind, Ledger
-from countersign.simulator.prompt import WITH_PASSCODE, Answer, Prompt, Stage
+from countersign.simulator.prompt import Answer, Prompt, Stage
 from countersign.simulator.shelf import Shelf
 from countersign.simulator.tokens import CODE_LIFETIME, SCRIPTED, Grant, Verdict
 from countersign.simulator.wanted import Wanted
@@ -71,7 +71,7 @@ class Prompts:
             txid=txid,
             wanted=wanted,
             stage=Stage.CHOOSE if enrolled else Stage.ENROLL,
-            passcode=self._passcode(),
+            codes=self._codes_of_a_prompt(),
         )
         self._prompts.put(txid, prompt)
         self._known.put(txid, value=True)
@@ -112,7 +112,6 @@ class Prompts:
         Returns:
             The browser's way back, where the person has passed; None: the prompt shows how it stands.
         """
-        before = prompt.stage
         kind = prompt.answer(answer, passcode)
         wanted = prompt.wanted
         if kind is not None:
@@ -120,10 +119,18 @@ class Prompts:
         if kind is Kind.ENROLLED:
             self._enrolled.put(_user(wanted), value=True)
         if kind is Kind.ALLOWED and prompt.factor is not None:
-            reason = "valid_passcode" if before in WITH_PASSCODE else "user_approved"
-            verdict = Verdict(factor=prompt.factor, reason=reason)
+            verdict = Verdict(factor=prompt.factor, reason=prompt.reason)
             return self._way_back(wanted, prompt.txid, verdict)
         return None
+
+    def holder(self, code: str) -> str | None:
+        """Return whose code this is; None: nobody's, or its time is over."""
+        grant = self._codes.get(code)
+        return None if grant is None else grant.wanted.username
+
+    def spend(self, code: str) -> None:
+        """Make a code worthless, as if it had been exchanged."""
+        self._codes.take(code)
 
     def exchange(self, client_id: str, given: Mapping[str, Any]) -> Grant:
         """Return what a code stands for, which is then spent, whatever comes of it.
@@ -147,9 +154,21 @@ class Prompts:
         self._codes.put(code, Grant(wanted=wanted, txid=txid, verdict=verdict, at=self._clock()))
         return wanted.address(**{wanted.code_name: code})
 
-    def _passcode(self) -> str:
-        """Return six digits made of a text that nobody can guess."""
-        return f"{int.from_bytes(self._token().encode()) % 1_000_003 % 1_000_000:06}"
+    def _codes_of_a_prompt(self) -> Mapping[Stage, str]:
+        passcode = self._digits(6)
+        return {
+            Stage.SMS: passcode,
+            Stage.PASSCODE: passcode,
+            # Duo's policy sets three to six digits; here each prompt has a length of its own.
+            Stage.VERIFIED_PUSH: self._digits(3 + int(self._digits(1)) % 4),
+            Stage.BYPASS_CODE: self._digits(9),
+        }
+
+    def _digits(self, count: int) -> str:
+        """Return digits made of a text that nobody can guess."""
+        # The prime spreads the text over all values; the power of ten alone would see its end only.
+        number = int.from_bytes(self._token().encode()) % 1_000_000_007
+        return f"{number % 10**count:0{count}}"
 
 
 _KINDS: Final = {"success": Kind.ALLOWED, "denied": Kind.DENIED, "fraud": Kind.FRAUD_REPORTED}

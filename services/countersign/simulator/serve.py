@@ -11,8 +11,10 @@ from pathlib import Path
 import structlog
 
 from countersign.probe.stop import told_to_stop
+from countersign.simulator.account import api_host
 from countersign.simulator.app import Simulator
 from countersign.simulator.certificates import certificates
+from countersign.simulator.connections import CuttableProtocol
 from countersign.web.server import WebServer
 
 log = structlog.get_logger(__name__)
@@ -32,7 +34,7 @@ async def serve(
     Args:
         accounts: client id → client secret.
         host: the address to listen on; who reaches it gets through every MFA that trusts it.
-        port: for TLS; with it, clients know the simulator as `localhost:<port>`.
+        port: for TLS; clients know the simulator as `localhost:<port>`, by 443 as `localhost`.
         http_port: the same without TLS, for tests and health checks.
         directory: where certificates are kept.
         announce: called once it answers.
@@ -44,7 +46,7 @@ async def serve(
     files = certificates(directory, now=utc_now())
     simulator = Simulator(
         accounts,
-        api_host=f"localhost:{port}",
+        api_host=api_host(port),
         clock=utc_now,
         token=lambda: secrets.token_urlsafe(32),
     )
@@ -54,17 +56,20 @@ async def serve(
         port=port,
         certificate=(files.certificate, files.key),
         setting="--port",
+        protocol=CuttableProtocol,
     )
     plain = WebServer(
         simulator.app,
         host=host,
         port=http_port,
         setting="--http-port",
+        protocol=CuttableProtocol,
     )
     async with AsyncExitStack() as stack:
         for server in (encrypted, plain):
             await server.start()
             stack.push_async_callback(server.stop)
+        stack.callback(simulator.stop)
         log.info("started", port=port, http_port=http_port)
         announce()
         await stop.wait()

@@ -1,4 +1,4 @@
-"""Codes and the signed tokens that they are exchanged for, in the words of Duo."""
+"""Codes and what the tokens say that they are exchanged for, in the words of Duo."""
 
 from __future__ import annotations
 
@@ -34,9 +34,15 @@ class Verdict(msgspec.Struct, frozen=True, kw_only=True):
         return self.result == "success"
 
 
+_NO_FACTOR: Final = "not_available"
 SCRIPTED: Final[Mapping[Behaviour, Verdict]] = {
     Behaviour.APPROVE: Verdict(factor="duo_push", reason="user_approved"),
-    Behaviour.BYPASS: Verdict(factor="not_available", reason="bypass_user"),
+    Behaviour.BYPASS: Verdict(factor=_NO_FACTOR, reason="bypass_user"),
+    Behaviour.BYPASS_CODE: Verdict(factor="bypass_code", reason="valid_passcode"),
+    Behaviour.REMEMBERED_DEVICE: Verdict(factor="remembered_device", reason="remembered_device"),
+    Behaviour.TRUSTED_NETWORK: Verdict(factor="trusted_network", reason="trusted_network"),
+    Behaviour.ALLOW_UNENROLLED: Verdict(factor=_NO_FACTOR, reason="allow_unenrolled_user"),
+    Behaviour.UNKNOWN_FACTOR: Verdict(factor="retina_scan", reason="user_approved"),
     Behaviour.DENY_WITH_TOKEN: Verdict(factor="duo_push", reason="user_cancelled", result="denied"),
     Behaviour.FRAUD: Verdict(factor="duo_push", reason="user_marked_fraud", result="fraud"),
 }
@@ -86,22 +92,11 @@ def claims(grant: Grant, *, api_host: str, now: datetime) -> dict[str, Any]:
             "reason": verdict.reason,
             "result": verdict.result,
             "alias": "",
-            "email": "",
-            "user": {"name": wanted.username, "key": "DUSIMULATEDUSER00000", "groups": []},
+            "email": wanted.username if "@" in wanted.username else _EMAIL,
+            "user": {"name": wanted.username, "key": _USER_KEY, "groups": [_GROUP]},
             "application": {"name": "Countersign's Duo simulator", "key": wanted.client_id},
-            "auth_device": {"name": "A pretended phone", "ip": None, "location": _NOWHERE},
-            "access_device": {
-                "browser": None,
-                "browser_version": None,
-                "hostname": None,
-                "ip": None,
-                "is_encryption_enabled": "unknown",
-                "is_firewall_enabled": "unknown",
-                "is_password_set": "unknown",
-                "location": _NOWHERE,
-                "os": None,
-                "os_version": None,
-            },
+            "auth_device": _NO_DEVICE if verdict.factor in _WITHOUT_DEVICE else _PHONE,
+            "access_device": _COMPUTER,
         },
     }
     if wanted.nonce is not None:
@@ -109,4 +104,33 @@ def claims(grant: Grant, *, api_host: str, now: datetime) -> dict[str, Any]:
     return found
 
 
-_NOWHERE: Final = {"city": None, "country": None, "state": None}
+# All made up; the addresses are those of documents (RFC 5737), the number is nobody's.
+_EMAIL: Final = "simulated.user@example.com"
+_USER_KEY: Final = "DUSIMULATEDUSER00000"
+_GROUP: Final = "Simulated users (from Countersign's Duo simulator)"
+_ANN_ARBOR: Final = {"city": "Ann Arbor", "state": "Michigan", "country": "United States"}
+_PHONE: Final = {
+    "name": "Pretended phone (555-555-0100)",
+    "ip": "198.51.100.24",
+    "location": _ANN_ARBOR,
+}
+_NO_DEVICE: Final = {
+    "name": None,
+    "ip": None,
+    "location": {"city": None, "state": None, "country": None},
+}
+_WITHOUT_DEVICE: Final = frozenset(
+    {_NO_FACTOR, "bypass_code", "remembered_device", "trusted_network"}
+)
+_COMPUTER: Final = {
+    "browser": "Chrome",
+    "browser_version": "140.0.0.0",
+    "hostname": None,
+    "ip": "203.0.113.7",
+    "is_encryption_enabled": "unknown",
+    "is_firewall_enabled": "unknown",
+    "is_password_set": "unknown",
+    "location": _ANN_ARBOR,
+    "os": "Mac OS X",
+    "os_version": "15.6",
+}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from countersign.core.errors import Problem, SettingsError
 from countersign.web.certificate import LOOKS_EVERY, Certificate
@@ -50,6 +51,7 @@ class WebServer:
         certificate: the certificate and its private key, as PEM files, which may be replaced at any time;
             None: plain HTTP.
         setting: the name of the setting that gave the port, for errors.
+        protocol: speaks HTTP, in place of uvicorn's own class for it.
         grace: how long requests under way may still take once the server stops.
         looks_every: how soon a replaced certificate is noticed.
     """
@@ -62,6 +64,7 @@ class WebServer:
         port: int,
         certificate: tuple[Path, Path] | None = None,
         setting: str,
+        protocol: type[H11Protocol] = H11Protocol,
         grace: timedelta = _GRACE,
         looks_every: timedelta = LOOKS_EVERY,
     ) -> None:
@@ -72,6 +75,7 @@ class WebServer:
         self._grace = grace
         self._looks_every = looks_every
         self._certificate = certificate
+        self._protocol = protocol
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -96,7 +100,7 @@ class WebServer:
             proxy_headers=False,
             lifespan="off",
             ws="none",
-            http="h11",  # the one whose limit on headers is set below
+            http=self._protocol,  # the one whose limit on headers is set below
             timeout_graceful_shutdown=int(self._grace.total_seconds()),
             h11_max_incomplete_event_size=_LONGEST_HEADERS,
             **self._tls(),
