@@ -126,6 +126,8 @@ async def test_latest_of_the_ledger_is_shown() -> None:
     assert "<script" not in shown
     assert shown.count(html.escape(MARKUP, quote=False).split("\"'")[0]) >= 3
     entries = re.findall(r"<time[^>]*>12:00:00</time>\s*<strong>(\w+)</strong>", shown)
+    # Words of a line are words, and don't run together.
+    assert re.search(r"html\s+<bdi>", shown)
     assert (len(entries), entries[0], entries[1]) == (50, "fault_injected", "health_checked")
 
 

@@ -42,7 +42,7 @@ class Faults:
         self._in_force: dict[str, Injection] = {}
         self._count = 0
 
-    def inject(  # a fault's parts
+    def inject(
         self,
         fault: Fault,
         endpoint: Endpoint | None = None,
