@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import h11
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from countersign.core.errors import Problem, SettingsError
+from countersign.web.headers import safe_headers
 
 _GRACE = timedelta(seconds=5)
 _LONGEST_HEADERS = 32 * 1024
@@ -39,6 +43,25 @@ class _Server(uvicorn.Server):
         yield
 
 
+class _Protocol(H11Protocol):
+    """Uvicorn's protocol, with safe headers where it refuses what the application never hears of."""
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP, or too much of it."""
+        headers = [
+            (b"content-type", b"text/plain; charset=utf-8"),
+            (b"connection", b"close"),
+            *safe_headers(secure=self.scheme == "https"),
+        ]
+        for event in (
+            h11.Response(status_code=400, headers=headers, reason=b"Bad Request"),
+            h11.Data(data=msg.encode("ascii")),
+            h11.EndOfMessage(),
+        ):
+            self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
+
+
 class WebServer:
     """Serves an ASGI application.
 
@@ -49,6 +72,8 @@ class WebServer:
         certificate: the certificate and its private key, as PEM files; None: plain HTTP.
         setting: the name of the setting that gave the port, for errors.
         grace: how long requests under way may still take once the server stops.
+        proxies: addresses and networks, with commas between, of the proxies whose `X-Forwarded-For` and
+            `X-Forwarded-Proto` count. No other header does, `Forwarded` included.
     """
 
     def __init__(
@@ -60,12 +85,14 @@ class WebServer:
         certificate: tuple[Path, Path] | None = None,
         setting: str,
         grace: timedelta = _GRACE,
+        proxies: str = "",
     ) -> None:
         self._app = app
         self._host = host
         self._port = port
         self._setting = setting
         self._grace = grace
+        self._proxies = list(_networks(proxies))
         self._tls: dict[str, Any] = {}
         if certificate is not None:
             cert, key = certificate
@@ -90,10 +117,11 @@ class WebServer:
             log_config=None,
             access_log=False,
             server_header=False,
-            proxy_headers=False,
+            proxy_headers=bool(self._proxies),
+            forwarded_allow_ips=self._proxies,
             lifespan="off",
             ws="none",
-            http="h11",  # the one whose limit on headers is set below
+            http=_Protocol,  # h11's, whose limit on headers is set below
             timeout_graceful_shutdown=int(self._grace.total_seconds()),
             h11_max_incomplete_event_size=_LONGEST_HEADERS,
             **self._tls,
@@ -138,3 +166,12 @@ class WebServer:
         )
         source = "process settings"
         return SettingsError(source, [problem])
+
+
+def _networks(proxies: str) -> Iterator[str]:
+    """Return the proxies' networks; those of IPv4 also as a socket for both families shows them."""
+    for text in filter(None, proxies.split(",")):
+        network = ipaddress.ip_network(text)
+        yield str(network)
+        if network.version == 4:  # noqa: PLR2004  # IPv4
+            yield f"::ffff:{network.network_address}/{96 + network.prefixlen}"
