@@ -87,7 +87,7 @@ def proxy_networks(proxies: str) -> str:
             network = ipaddress.ip_network(text)
         except ValueError:
             raise flaw(
-                problem=f"has a number {number} that is no IP address and no network",
+                problem=f"entry {number} is no IP address and no network",
                 remedy="Give the proxies' own addresses, or their networks without host bits, as in"
                 " 10.0.0.7,10.1.0.0/16,2001:db8::/48",
             ) from None
