@@ -189,7 +189,7 @@ def _only_get(request: _Request) -> None:
 
 def _from(request: _Request) -> AbstractContextManager[Any]:
     """Have whatever is logged on the way say which address the browser came from."""
-    return structlog.contextvars.bound_contextvars(address=address_of(request.scope))
+    return structlog.contextvars.bound_contextvars(address=address_of(request.scope["client"]))
 
 
 def create_app(

@@ -6,18 +6,15 @@ Behind proxies that the operator named it is the last address that none of them 
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from litestar.types import Scope
+from typing import Final
 
 UNKNOWN: Final = "unknown"
 """Stands for whatever a proxy says that is no address."""
 
 
-def address_of(scope: Scope) -> str:
-    """Return the address that a request came from, in its one spelling."""
-    host = scope["client"][0] if scope["client"] else ""
+def address_of(client: tuple[str, int] | None) -> str:
+    """Return the address of an ASGI scope's `client`, in its one spelling."""
+    host = client[0] if client is not None else ""
     try:
         # What follows a percent sign names a link of the sender's, in letters of its choice.
         address = ipaddress.ip_address(host.partition("%")[0])
