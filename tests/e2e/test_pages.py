@@ -151,7 +151,7 @@ async def test_every_page_fits_at_twice_its_size(
     await window.close()
 
 
-@pytest.mark.parametrize("language", CATALOGS)
+@pytest.mark.parametrize("language", ["de", "fr"])
 async def test_every_page_fits_with_letters_of_twice_their_size(
     chromium: Browser, base: str, language: str
 ) -> None:

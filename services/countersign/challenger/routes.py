@@ -151,7 +151,7 @@ class _Routes:
         manner = MANNERS[answer.page]
         accepted = ",".join(request.headers.getall("accept-language", []))
         catalog = self._catalogs[chosen(answer.ui_locales, accepted, self._catalogs)]
-        headers = {"content-language": catalog.language, "vary": "accept-language"}
+        headers = {"content-language": catalog.language, "vary": "Accept-Language"}
         if manner.retry_after:
             headers["retry-after"] = str(manner.retry_after)
         return Response(

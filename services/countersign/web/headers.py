@@ -11,21 +11,11 @@ _POLICY: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none';"
     " frame-ancestors 'none'; form-action {forms}"
 )
-_NOTHING: Final = ", ".join(
-    f"{feature}=()"
-    for feature in (
-        *(
-            "accelerometer",
-            "autoplay",
-            "camera",
-            "display-capture",
-            "encrypted-media",
-            "fullscreen",
-        ),
-        *("geolocation", "gyroscope", "magnetometer", "microphone", "midi", "payment"),
-        *("picture-in-picture", "publickey-credentials-get", "screen-wake-lock", "usb"),
-        *("xr-spatial-tracking",),
-    )
+_NOTHING: Final = (
+    "accelerometer=(), autoplay=(), camera=(), display-capture=(), encrypted-media=(), fullscreen=(),"
+    " geolocation=(), gyroscope=(), magnetometer=(), microphone=(), midi=(), payment=(),"
+    " picture-in-picture=(), publickey-credentials-get=(), screen-wake-lock=(), usb=(),"
+    " xr-spatial-tracking=()"
 )
 """What a page might ask the browser for, and ours never do (W3C Permissions Policy)."""
 _YEAR: Final = 365 * 24 * 3600
