@@ -39,8 +39,8 @@ DUO_HOST = "api-12345678.duosecurity.com"
 class Browser:
     """A browser: it keeps cookies, and goes where it is sent only when a test says so."""
 
-    def __init__(self, app: Any, *, base: str = CHALLENGER) -> None:  # noqa: ANN401  # an ASGI application
-        transport = httpx.ASGITransport(app, raise_app_exceptions=True)
+    def __init__(self, app: Any, *, base: str = CHALLENGER, peer: str = "127.0.0.1") -> None:  # noqa: ANN401  # an ASGI application
+        transport = httpx.ASGITransport(app, raise_app_exceptions=True, client=(peer, 50_000))
         self.http = httpx.AsyncClient(transport=transport, base_url=base, follow_redirects=False)
 
     async def visit(self, challenge: Challenge) -> httpx.Response:

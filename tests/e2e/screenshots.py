@@ -1,4 +1,4 @@
-"""Takes the pictures of the walk that the README shows, on a phone's width and on a desk's.
+"""Takes the pictures of the walk that the README shows, as a phone and a desk see it, and of every page.
 
 Run as `make screenshots`; needs a Chromium.
 """
@@ -14,6 +14,7 @@ from playwright.async_api import Page
 
 from countersign.local.demo.world import World
 from countersign.logs import set_up_logs
+from tests.e2e.contact_sheet import take_sheet
 from tests.e2e.walking import MY_DEVICE, Person, a_person, all_services, open_chromium
 
 WIDTHS: Final = (360, 1280)
@@ -71,6 +72,10 @@ async def walk(person: Person, camera: Camera, world: World) -> None:
 async def main(folder: Path) -> None:
     """Take all pictures."""
     set_up_logs("critical", "console")
+    async with open_chromium() as chromium:
+        sheet = folder / "9-every-page.jpg"
+        await take_sheet(chromium, sheet)
+        print(sheet.name)  # noqa: T201  # a command's answer
     for width in WIDTHS:  # a world each, so that Alice is new in both
         async with (
             all_services() as world,

@@ -21,9 +21,9 @@ from tests.builders import GLOBEX, a_login, a_tenant
 
 UNKNOWN = (404, "This link is not known")
 NO_SUCH_PAGE = (404, "There is no such page")
-BAD_REQUEST = (400, "This address can't be used")
+BAD_REQUEST = (400, "This address can’t be used")
 WRONG_BROWSER = (403, "This sign-in belongs to another browser")
-WRONG_METHOD = (405, "That can't be done here")
+WRONG_METHOD = (405, "That can’t be done here")
 
 MEGABYTE = 1024 * 1024
 
@@ -341,7 +341,7 @@ async def test_a_code_that_duo_never_gave_ends_as_failed(code: str) -> None:
     """Law 6: a code is Duo's to judge; one that it doesn't know fails, and is repeated to nobody."""
     here = await prompted()
     said = await here.come_back(f"state={here.state}&duo_code={code}".encode())
-    assert said.page == (502, "The sign-in couldn't be checked")
+    assert said.page == (502, "The sign-in couldn’t be checked")
     assert code not in said.body
     assert not any(b"set-cookie" in name for name in said.headers)
     assert (await here.walk.stands(here.challenge)).state is State.FAILED
@@ -358,7 +358,7 @@ async def test_settings_without_the_tenant_end_as_failed() -> None:
         await browser.visit(untouched),
         await browser.callback(here.state, duo_code=here.code),
     ):
-        assert (page.status_code, title_of(page)) == (502, "The sign-in couldn't be checked")
+        assert (page.status_code, title_of(page)) == (502, "The sign-in couldn’t be checked")
     for challenge in (here.challenge, untouched):
         assert (await here.walk.stands(challenge)).state is State.FAILED
     assert here.code in here.walk.duo.answers

@@ -23,7 +23,14 @@ from tests.builders import LAPTOP, RETURN_URL, a_login, a_tenant
 from tests.shaky import ShakyPublisher, ShakyStore
 
 EVENTS = (
-    *("wrong_browser", "unknown_state", "fraud_reported", "failed_open", "challenge_ended"),
+    *(
+        "wrong_browser",
+        "unknown_state",
+        "bad_callback",
+        "fraud_reported",
+        "failed_open",
+        "challenge_ended",
+    ),
     *("duo_error", "not_now", "outcomes_delayed", "outcomes_published_again", "unexpected"),
 )
 """What the walk makes the challenger log."""

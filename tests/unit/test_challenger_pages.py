@@ -1,4 +1,4 @@
-"""The pages: words for each, nothing that can break out of them, and addresses below the public one."""
+"""The pages: a status for each, nothing that can break out of them, and addresses below the public one."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from countersign.challenger.answers import Page, Show
-from countersign.challenger.pages import RETRY_AFTER, WORDS, Pages, style
+from countersign.challenger.catalogs import Catalog, load_catalogs
+from countersign.challenger.pages import MANNERS, Pages, style
 from countersign.core.duo_answer import DuoAnswer
 from countersign.core.errors import DuoBusyError
 from countersign.core.tenant import ChallengeRules
@@ -21,6 +22,8 @@ from tests.builders import IDENTIFIER_KEY, a_tenant
 
 HOSTILE = 'https://x.example.com/?a="><script>alert(1)</script>'
 CHALLENGE = "00" + "A" * 22
+CATALOGS = load_catalogs()
+ENGLISH = CATALOGS["en"]
 
 
 class Read(HTMLParser):
@@ -51,44 +54,36 @@ class Read(HTMLParser):
         return [one.get("href") for one in self.all("a")]
 
 
-def rendered(show: Show, *, base: str = "") -> Read:
+def rendered(show: Show, catalog: Catalog = ENGLISH) -> Read:
     """Return a page as a browser reads it."""
-    return Read(Pages(base).render(show).decode())
+    return Read(Pages("").render(show, catalog).decode())
 
 
 @pytest.mark.parametrize("page", Page)
-def test_every_page_has_words_and_a_status(page: Page) -> None:
-    """Each page says what happened and what to do, in a tone and with a status that exist."""
-    words = WORDS[page]
-    assert words.title
-    assert not words.title.endswith(".")
-    assert words.text.endswith(".")
-    assert words.tone in {"good", "bad", "wait"}
-    status = HTTPStatus(words.status)
-    assert (words.tone == "bad") <= (status >= HTTPStatus.BAD_REQUEST)
-    assert (words.tone == "good") <= (status < HTTPStatus.BAD_REQUEST)
-    assert (words.reload > 0) == (page is Page.MOVING_ON)
+def test_every_page_has_a_manner(page: Page) -> None:
+    """Each page has a tone that fits its status, and says when to come again where its status asks for it."""
+    manner = MANNERS[page]
+    status = HTTPStatus(manner.status)
+    assert (manner.tone == "bad") <= (status >= HTTPStatus.BAD_REQUEST)
+    assert (manner.tone == "good") <= (status < HTTPStatus.BAD_REQUEST)
+    assert (manner.reload > 0) == (page is Page.MOVING_ON)
+    assert (manner.retry_after > 0) == (manner.status in {429, 503})
 
 
-def test_there_are_words_for_pages_alone() -> None:
-    """Words and instants to come again belong to pages that there are, and to statuses that know them."""
-    assert set(WORDS) == set(Page)
-    assert set(RETRY_AFTER) <= set(Page)
-    assert all(WORDS[page].status in {429, 503} for page in RETRY_AFTER)
-    assert {page for page in Page if WORDS[page].status in {429, 503}} == set(RETRY_AFTER)
-
-
+@pytest.mark.parametrize("catalog", CATALOGS.values(), ids=CATALOGS)
 @pytest.mark.parametrize("page", Page)
-def test_every_page_is_whole_plain_html(page: Page) -> None:
+def test_every_page_is_whole_plain_html(page: Page, catalog: Catalog) -> None:
     """A language, a viewport, a title, one headline, our own style and nothing that runs."""
-    read = rendered(Show(page, CHALLENGE, HOSTILE))
-    assert read.all("html") == [{"lang": "en"}]
+    read = rendered(Show(page, CHALLENGE, HOSTILE), catalog)
+    assert read.all("html") == [{"lang": catalog.language, "dir": catalog.direction}]
     assert {"name": "viewport", "content": "width=device-width, initial-scale=1"} in read.all(
         "meta"
     )
     assert len(read.all("title")) == len(read.all("h1")) == len(read.all("main")) == 1
-    assert WORDS[page].title in read.text
-    assert WORDS[page].text in read.text
+    assert catalog.pages[page].title in read.text
+    assert catalog.pages[page].text in read.text
+    assert catalog.again in read.text
+    assert catalog.back in read.text
     assert not {"script", "iframe", "form", "img", "object", "style", "base"} & {
         tag for tag, _ in read.elements
     }
@@ -99,6 +94,14 @@ def test_every_page_is_whole_plain_html(page: Page) -> None:
     refreshes = [one for one in read.all("meta") if one.get("http-equiv") == "refresh"]
     # It comes to the same address again; a refresh elsewhere would have one in it.
     assert [one.get("content") for one in refreshes] == (["1"] if page is Page.MOVING_ON else [])
+
+
+def test_a_page_that_comes_again_has_a_link_as_well() -> None:
+    """Where a browser takes no refresh its user goes on by a link: to the same address, not written out."""
+    read = rendered(Show(Page.MOVING_ON))
+    assert read.links == [""]
+    assert ENGLISH.proceed in read.text
+    assert [page for page in Page if "" in rendered(Show(page)).links] == [Page.MOVING_ON]
 
 
 def test_a_return_url_cannot_break_out_of_its_link() -> None:
@@ -201,4 +204,4 @@ async def test_the_style_is_served_as_such_and_may_be_kept() -> None:
 async def test_titles_are_the_words_of_the_page() -> None:
     """What a test, or a screen reader, calls a page is its title."""
     page = await Walk().browser().http.get("/nothing")
-    assert title_of(page) == WORDS[Page.NO_SUCH_PAGE].title
+    assert title_of(page) == ENGLISH.pages[Page.NO_SUCH_PAGE].title

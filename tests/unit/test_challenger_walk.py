@@ -106,7 +106,7 @@ async def test_duo_away_with_failmode_closed_ends_at_once() -> None:
     walk = Walk()
     walk.duo.health["acme"] = DuoUnavailableError("away")
     page = await walk.browser().visit(await walk.open())
-    assert (page.status_code, title_of(page)) == (503, "Duo can't be reached")
+    assert (page.status_code, title_of(page)) == (503, "Duo can’t be reached")
     (result,) = await walk.results()
     assert result.type is ResultType.CHALLENGE_FAILED
     assert result.body.reason is Reason.DUO_UNAVAILABLE
@@ -192,7 +192,7 @@ async def test_settings_older_than_the_decision_are_never_used() -> None:
     assert (await walk.stands(challenge)).state is State.PENDING
     directory.reachable = True
     # Version 1 would have let the login in.
-    assert title_of(await browser.visit(challenge)) == "Duo can't be reached"
+    assert title_of(await browser.visit(challenge)) == "Duo can’t be reached"
     assert (await walk.stands(challenge)).state is State.FAILED
 
 

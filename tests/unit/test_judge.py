@@ -126,3 +126,28 @@ async def test_another_users_return_settles_nothing() -> None:
     (standing,) = await store.challenges([a_challenge().id])
     assert standing is not None
     assert standing.outcome is None
+
+
+@pytest.mark.parametrize(
+    ("transaction", "kept"),
+    [
+        (None, ()),
+        ({}, ()),
+        ({"ui_locales": []}, ()),
+        ({"ui_locales": ["de-CH", "fr"]}, ("de-CH", "fr")),
+        ({"ui_locales": ["<script>", "", "de_CH", "x" * 100_000, "fr"]}, ("fr",)),
+        ({"ui_locales": ["de"] * 10_000}, ("de",) * 8),
+    ],
+    ids=["no transaction", "nothing asked", "empty", "asked", "hostile", "very many"],
+)
+async def test_a_challenge_keeps_the_languages_that_its_login_asked_for(
+    transaction: dict[str, list[str]] | None, kept: tuple[str, ...]
+) -> None:
+    """The pages are to be in them; what is no language, or is too much, is not kept."""
+    store = MemoryStore(PSEUDONYMS)
+    answered = await answer(store, a_login(transaction=transaction))
+    assert isinstance(answered, Decided)
+    assert answered.decision.challenge is not None
+    (challenge,) = await store.challenges([answered.decision.challenge.id])
+    assert challenge is not None
+    assert challenge.ui_locales == kept

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from datetime import timedelta
 from pathlib import Path
 
@@ -164,6 +165,49 @@ def test_public_url_that_could_mislead_is_refused(url: str) -> None:
     """A challenge URL is a bearer link: it is never http, and has nothing but a place in it."""
     with pytest.raises(SettingsError, match="COUNTERSIGN_PUBLIC_URL"):
         load_settings(public_url=url)
+
+
+@pytest.mark.parametrize(
+    ("given", "proxies"),
+    [
+        ("10.0.0.7", "10.0.0.7"),
+        (" 10.0.0.7 , 10.1.0.0/16,\n2001:DB8:0::/48 ", "10.0.0.7,10.1.0.0/16,2001:db8::/48"),
+        ("10.0.0.7/32,::1/128", "10.0.0.7,::1"),
+        ("0.0.0.0/1", "0.0.0.0/1"),
+    ],
+)
+def test_trusted_proxies_are_addresses_and_networks(given: str, proxies: str) -> None:
+    """However they are spaced and spelt; without the setting nobody is trusted."""
+    assert load_settings(trusted_proxies=given).trusted_proxies == proxies
+    assert load_settings().trusted_proxies is None
+
+
+@pytest.mark.parametrize(
+    ("given", "problem"),
+    [
+        ("*", "would trust everybody. Name the proxies, or leave it unset"),
+        ("10.0.0.7,*", "would trust everybody"),
+        ("0.0.0.0/0", "would trust everybody"),
+        ("::/0", "would trust everybody"),
+        ("proxy.example.com", "entry 1 is no IP address and no network"),
+        ("10.0.0.7,10.0.0.7/8", "entry 2 is no IP address and no network"),
+        ("10.0.0.7,", "entry 2 is no IP address and no network"),
+        (",", "entry 1 is no IP address and no network"),
+        ("10.0.0.7:443", "entry 1 is no IP address and no network"),
+        ("[::1]", "entry 1 is no IP address and no network"),
+        ("10.0.0.0/33", "entry 1 is no IP address and no network"),
+        ("10.0.0.7;10.0.0.8", "without host bits, as in 10.0.0.7,10.1.0.0/16,2001:db8::/48"),
+        ("127.1", "entry 1 is no IP address and no network"),
+        ("010.0.0.7", "entry 1 is no IP address and no network"),
+    ],
+)
+def test_trusted_proxies_that_name_nobody_or_everybody_are_refused(
+    given: str, problem: str
+) -> None:
+    """A name may lead elsewhere, host bits are a slip, and whoever trusts everybody trusts a browser."""
+    with pytest.raises(SettingsError, match=re.escape(problem)) as raised:
+        load_settings(trusted_proxies=given)
+    assert [one.key for one in raised.value.problems] == ["COUNTERSIGN_TRUSTED_PROXIES"]
 
 
 def test_earlier_settings_keys_follow_the_one_in_use() -> None:

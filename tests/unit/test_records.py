@@ -36,6 +36,7 @@ challenges = st.builds(
     st.just(a_challenge()),
     subject=st.text(min_size=1, max_size=20),
     browser=st.one_of(st.none(), st.text(max_size=22)),
+    ui_locales=st.lists(st.text(max_size=35), max_size=8).map(tuple),
     traceparent=st.one_of(st.none(), st.text(max_size=55)),
     state=st.sampled_from(State),
     lease=st.one_of(
@@ -187,6 +188,18 @@ def test_fields_that_a_newer_version_added_are_left_alone() -> None:
     assert unpack_browser(longer) == a_browser()
     wider = msgspec.msgpack.encode({**msgspec.msgpack.decode(PASSED), "new": 1})
     assert unpack_challenge(wider) == passed()
+
+
+@pytest.mark.law(2)
+def test_a_challenge_without_languages_is_read_and_written_as_ever() -> None:
+    """Law 2: records from before languages were kept have none, and a login that asks for none adds none."""
+    assert b"ui_locales" not in CHALLENGE
+    assert unpack_challenge(CHALLENGE).ui_locales == ()
+    asked = msgspec.structs.replace(passed(), ui_locales=("de-CH", "fr"))
+    assert unpack_challenge(pack(asked)) == asked
+    older = msgspec.msgpack.decode(pack(asked))
+    assert older.pop("ui_locales") == ["de-CH", "fr"]
+    assert unpack_challenge(msgspec.msgpack.encode(older)) == passed()
 
 
 def test_a_record_is_small() -> None:

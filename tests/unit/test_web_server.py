@@ -16,6 +16,7 @@ import pytest
 import trustme
 
 from countersign.core.errors import SettingsError
+from countersign.web.headers import safe_headers
 from countersign.web.server import WebServer
 from tests.waiting import eventually
 
@@ -216,9 +217,131 @@ async def test_headers_beyond_32_kb_are_refused() -> None:
         assert (await said_to(server, head)).startswith(b"HTTP/1.1 400 ")
 
 
+@pytest.mark.parametrize(
+    "garbage",
+    [
+        b"GET\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\x00" * 40 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nCookie: " + b"a" * 100_000,
+        b"GET / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+        b"GET /<script>\x00 HTTP/1.1\r\nHost: x\r\n\r\n",
+    ],
+    ids=lambda garbage: repr(garbage[:24]),
+)
+async def test_what_the_server_itself_refuses_has_safe_headers_too(garbage: bytes) -> None:
+    """What is no HTTP, or too much of it, never comes to the application; its answer is as careful."""
+    server = a_server()
+    async with serving(server):
+        head, _, body = (await said_to(server, garbage)).partition(b"\r\n\r\n")
+    status, *lines = head.decode().split("\r\n")
+    assert status.startswith("HTTP/1.1 400 ")
+    sent = dict(line.lower().split(": ", 1) for line in lines)
+    assert sent["content-type"] == "text/plain; charset=utf-8"
+    for name, value in safe_headers(secure=False):
+        assert sent[name.decode()] == value.decode().lower()
+    assert b"script" not in body
+
+
+async def test_over_tls_such_a_refusal_says_to_stay_with_it(tmp_path: Path) -> None:
+    """A browser that came over TLS is told so by each answer (RFC 6797)."""
+    pair = Pair(tmp_path)
+    server = a_server(certificate=(pair.certificate, pair.key))
+    async with serving(server):
+        reader, writer = await asyncio.open_connection(HOST, server.port, ssl=pair.trust)
+        writer.write(b"GET\r\n\r\n")
+        said = await reader.read()
+        writer.close()
+    assert b"strict-transport-security: max-age=" in said.lower()
+
+
 async def test_it_says_nothing_of_itself_and_believes_no_header() -> None:
     """No answer names the server's software, and no header makes a request come from elsewhere."""
     async with serving(a_server()) as url:
         response = await get(url, headers={"x-forwarded-for": "203.0.113.7"})
     assert "server" not in response.headers
     assert response.text == repr(HOST)
+
+
+async def asked_by(
+    *headers: tuple[str, str], proxies: str = "", host: str = HOST, name: str = HOST
+) -> str:
+    """Return the address that a request with these headers seems to come from, to one of those proxies."""
+    server = a_server(proxies=proxies, host=host)
+    await server.start()
+    try:
+        url = f"http://{name}:{server.port}"
+        return (await get(url, headers=list(headers))).text.strip("'")
+    finally:
+        await server.stop()
+
+
+FORWARDED = "x-forwarded-for"
+THEIRS, OTHER = "203.0.113.7", "198.51.100.9"
+
+
+@pytest.mark.parametrize("proxies", ["", "192.0.2.1", "192.0.2.0/24,2001:db8::/32", "127.0.0.2"])
+@pytest.mark.parametrize("name", [FORWARDED, "forwarded", "x-real-ip", "x-forwarded-host"])
+async def test_a_header_of_a_stranger_makes_it_come_from_nowhere_else(
+    name: str, proxies: str
+) -> None:
+    """Whoever isn't a named proxy is where it is, whatever it says."""
+    value = f"for={THEIRS}" if name == "forwarded" else THEIRS
+    assert await asked_by((name, value), proxies=proxies) == HOST
+
+
+@pytest.mark.parametrize(
+    ("proxies", "forwarded", "address"),
+    [
+        ("127.0.0.1", THEIRS, THEIRS),
+        ("127.0.0.0/8", THEIRS, THEIRS),
+        ("127.0.0.1", f"{THEIRS}:4711", THEIRS),
+        ("127.0.0.1", "2001:db8::7", "2001:db8::7"),
+        ("127.0.0.1", "[2001:db8::7]:4711", "2001:db8::7"),
+        # What the browser itself sent stands in front of what the proxy saw.
+        ("127.0.0.1", f"10.9.9.9, {THEIRS}", THEIRS),
+        ("127.0.0.1", f"127.0.0.1, {THEIRS}", THEIRS),
+        ("127.0.0.1,10.0.0.0/8", f"{OTHER}, {THEIRS}, 10.0.0.3, 10.0.0.4", THEIRS),
+        ("127.0.0.1,10.0.0.0/8", f"{THEIRS}, 10.0.0.3, 11.0.0.4", "11.0.0.4"),
+        ("127.0.0.1,10.0.0.0/8", "10.0.0.3, 10.0.0.4", "10.0.0.3"),
+        ("127.0.0.1", "", HOST),
+    ],
+)
+async def test_a_named_proxy_says_who_came(proxies: str, forwarded: str, address: str) -> None:
+    """It is the last address in the chain that no named proxy has; what stands further left is hearsay."""
+    assert await asked_by((FORWARDED, forwarded), proxies=proxies) == address
+
+
+async def test_each_proxy_may_add_a_line_of_its_own() -> None:
+    """Several fields are one chain, in their order (RFC 9110, section 5.3)."""
+    chain = [(FORWARDED, OTHER), (FORWARDED, THEIRS), (FORWARDED, "10.0.0.3")]
+    assert await asked_by(*chain, proxies="127.0.0.1,10.0.0.3") == THEIRS
+
+
+@pytest.mark.parametrize("name", ["forwarded", "x-real-ip", "x-forwarded-host"])
+async def test_a_named_proxys_other_headers_say_nothing(name: str) -> None:
+    """One header counts: a proxy that sets that one may well pass others on as the browser sent them."""
+    assert await asked_by((name, f"for={THEIRS}"), proxies="127.0.0.1") == HOST
+
+
+async def test_the_environment_names_no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server's library would take some from a variable of its own; ours are the only ones."""
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")
+    assert await asked_by((FORWARDED, THEIRS)) == HOST
+    assert await asked_by((FORWARDED, THEIRS), proxies="192.0.2.1") == HOST
+
+
+def _has_ipv6() -> bool:
+    """Say whether this machine knows IPv6."""
+    try:
+        with socket.create_server(("::", 0), family=socket.AF_INET6):
+            return True
+    except OSError:
+        return False
+
+
+@pytest.mark.skipif(not _has_ipv6(), reason="There is no IPv6 on this machine.")
+async def test_a_proxy_of_ipv4_is_known_on_a_socket_for_both_families() -> None:
+    """Such a socket shows it as ::ffff:127.0.0.1."""
+    assert await asked_by((FORWARDED, THEIRS), proxies="127.0.0.0/8", host="::") == THEIRS
+    assert await asked_by((FORWARDED, THEIRS), proxies="127.0.0.2", host="::") == f"::ffff:{HOST}"

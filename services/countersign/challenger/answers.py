@@ -48,11 +48,13 @@ class Show(NamedTuple):
         page: which.
         challenge: the challenge to begin anew, where there is one.
         back: where the user came from, where that is known.
+        ui_locales: the languages that the relying party asked for, where that is known.
     """
 
     page: Page
     challenge: str | None = None
     back: str | None = None
+    ui_locales: tuple[str, ...] = ()
 
 
 class Cookie(NamedTuple):
@@ -82,6 +84,11 @@ class Send(NamedTuple):
 
 
 Answer = Show | Send
+
+
+def in_languages(answer: Answer, ui_locales: tuple[str, ...]) -> Answer:
+    """Return the answer, which is to be in one of these languages where it is a page."""
+    return answer._replace(ui_locales=ui_locales) if isinstance(answer, Show) else answer
 
 
 class Cookies(NamedTuple):

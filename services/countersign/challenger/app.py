@@ -107,6 +107,7 @@ class Challenger:
             certificate=(cert, key) if cert is not None and key is not None else None,
             setting="COUNTERSIGN_CHALLENGER_PORT",
             grace=self._term,
+            proxies=settings.trusted_proxies or "",
         )
         self._running: list[asyncio.Task[None]] = []
 

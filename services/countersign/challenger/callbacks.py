@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from countersign.challenger.answers import Answer, Cookies, Page, Show
+from countersign.challenger.answers import Answer, Cookies, Page, Show, in_languages
 from countersign.challenger.moves import Moves
 from countersign.challenger.parameters import Callback
 from countersign.challenger.settings_in_force import settings_for
@@ -103,13 +103,13 @@ class Callbacks:
             # Before the claim: once the code is spent there is no waiting for settings.
             tenant = await settings_for(self._tenants, challenge)
             if stands := self._standing.answer(challenge, cookies, self._now(), tenant):
-                return stands
+                return in_languages(stands, challenge.ui_locales)
             if back.code is None:
                 answer = await self._refused(challenge, tenant, back, cookies)
             else:
                 answer = await self._claimed(challenge, tenant, mine, cookie, back)
             if answer is not None:
-                return answer
+                return in_languages(answer, challenge.ui_locales)
         return Show(Page.MOVING_ON)
 
     def _visit(self, challenge: Challenge, back: Callback) -> Visit | None:

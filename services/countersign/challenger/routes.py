@@ -1,27 +1,31 @@
 """The addresses that browsers reach, and how answers are sent: statuses, headers, cookies.
 
-Law 9: neither a log nor a metric gets an address, a query or a cookie from here.
+Law 9: neither a log nor a metric gets a link, a query or a cookie from here.
 """
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 import structlog
-from litestar import Litestar, Request, Response, get, route
+from litestar import Litestar, Request, Response, route
 from litestar.datastructures import Cookie as SetCookie
 from litestar.exceptions import HTTPException, MethodNotAllowedException
 
 from countersign.challenger.answers import Answer, Cookie, Cookies, Page, Send, Show
 from countersign.challenger.callbacks import Callbacks
+from countersign.challenger.catalogs import load_catalogs
+from countersign.challenger.languages import chosen
 from countersign.challenger.metrics import Metrics
-from countersign.challenger.pages import RETRY_AFTER, WORDS, Pages, style
-from countersign.challenger.parameters import read_callback
+from countersign.challenger.pages import MANNERS, Pages, style
+from countersign.challenger.parameters import Callback, read_callback
 from countersign.challenger.visits import Visits
 from countersign.core.errors import UnavailableError
 from countersign.core.identity import CHALLENGE_ID
 from countersign.logs import where_it_failed
+from countersign.web.address import address_of
 from countersign.web.headers import safe_headers, with_headers
 
 if TYPE_CHECKING:
@@ -38,6 +42,8 @@ _SEE_OTHER: Final = 303
 _STATUS_PAGES: Final = {404: Page.NO_SUCH_PAGE, 405: Page.WRONG_METHOD}
 # Where a route has no OPTIONS, Litestar answers it with a yes.
 _METHODS: Final = ("GET", "OPTIONS")
+_ALLOWED: Final = "GET"
+"""HEAD is not: whoever only looks, such as a scanner of mail, opens no prompt."""
 _HTML: Final = "text/html"
 """Litestar says the charset itself."""
 
@@ -59,6 +65,7 @@ class _Routes:
         self._callbacks = callbacks
         self._metrics = metrics
         self._pages = Pages(self.base)
+        self._catalogs = load_catalogs()
         self._style = style()
 
     def handlers(self) -> list[Any]:
@@ -69,43 +76,50 @@ class _Routes:
             _only_get(request)
             challenge_id = str(request.path_params["challenge_id"])
             if not CHALLENGE_ID.fullmatch(challenge_id):
-                return self._sent("visit", Show(Page.UNKNOWN))
-            try:
-                answer = await self._visits.answer(challenge_id, self._cookies(request))
-            except UnavailableError as error:
-                answer = self._not_now(error)
-            return self._tidied(request, self._sent("visit", answer))
+                return self._sent(request, "visit", Show(Page.UNKNOWN))
+            with _from(request):
+                try:
+                    answer = await self._visits.answer(challenge_id, self._cookies(request))
+                except UnavailableError as error:
+                    answer = self._not_now(error)
+            return self._tidied(request, self._sent(request, "visit", answer))
 
         @route(f"{self.base}/callback", http_method=_METHODS)
         async def callback(request: _Request) -> _Response:
             _only_get(request)
             back = read_callback(request.scope["query_string"])
-            if back is None:
-                return self._sent("callback", Show(Page.BAD_REQUEST))
-            try:
-                answer = await self._callbacks.answer(back, self._cookies(request))
-            except UnavailableError as error:
-                answer = self._not_now(error)
-            return self._sent("callback", answer)
+            with _from(request):
+                try:
+                    answer = await self._back(back, self._cookies(request))
+                except UnavailableError as error:
+                    answer = self._not_now(error)
+            return self._sent(request, "callback", answer)
 
-        @get(f"{self.base}/style.css", cache_control=None)
-        async def stylesheet() -> _Response:
+        @route(f"{self.base}/style.css", http_method=_METHODS, cache_control=None)
+        async def stylesheet(request: _Request) -> _Response:
+            _only_get(request)
             headers = {"cache-control": "public, max-age=3600"}
             return Response(self._style, media_type="text/css", headers=headers)
 
         return [visit, callback, stylesheet]
 
-    def failed(self, _: _Request, error: Exception) -> _Response:
+    def failed(self, request: _Request, error: Exception) -> _Response:
         """Answer a request that no handler answered."""
         status = error.status_code if isinstance(error, HTTPException) else 500
         page = _STATUS_PAGES.get(status, Page.BAD_REQUEST if status < 500 else Page.BROKEN)  # noqa: PLR2004  # 5xx
         if page is Page.BROKEN:
             # Not the error's own words, which may quote what a browser sent.
             log.error("unexpected", error=type(error).__name__, where=where_it_failed(error))
-        response = self._sent("other", Show(page))
-        if isinstance(error, HTTPException) and error.headers:
-            response.headers.update(error.headers)
+        response = self._sent(request, "other", Show(page))
+        if page is Page.WRONG_METHOD:
+            response.headers["allow"] = _ALLOWED
         return response
+
+    async def _back(self, back: Callback | None, cookies: Cookies) -> Answer:
+        if back is None:
+            log.warning("bad_callback")
+            return Show(Page.BAD_REQUEST)
+        return await self._callbacks.answer(back, cookies)
 
     def _not_now(self, error: UnavailableError) -> Answer:
         log.warning("not_now", reason=str(error))
@@ -121,7 +135,7 @@ class _Routes:
             }
         )
 
-    def _sent(self, step: str, answer: Answer) -> _Response:
+    def _sent(self, request: _Request, step: str, answer: Answer) -> _Response:
         if isinstance(answer, Send):
             where = "prompt" if answer.cookie is not None else "return"
             self._metrics.answers.labels(step, where).inc()
@@ -134,12 +148,15 @@ class _Routes:
                 cookies=cookies,
             )
         self._metrics.answers.labels(step, answer.page.value).inc()
-        headers = {}
-        if seconds := RETRY_AFTER.get(answer.page):
-            headers["retry-after"] = str(seconds)
+        manner = MANNERS[answer.page]
+        accepted = ",".join(request.headers.getall("accept-language", []))
+        catalog = self._catalogs[chosen(answer.ui_locales, accepted, self._catalogs)]
+        headers = {"content-language": catalog.language, "vary": "Accept-Language"}
+        if manner.retry_after:
+            headers["retry-after"] = str(manner.retry_after)
         return Response(
-            self._pages.render(answer),
-            status_code=WORDS[answer.page].status,
+            self._pages.render(answer, catalog),
+            status_code=manner.status,
             media_type=_HTML,
             headers=headers,
         )
@@ -166,8 +183,13 @@ class _Routes:
 
 
 def _only_get(request: _Request) -> None:
-    if request.method != "GET":
-        raise MethodNotAllowedException(headers={"allow": "GET"})
+    if request.method != _ALLOWED:
+        raise MethodNotAllowedException
+
+
+def _from(request: _Request) -> AbstractContextManager[Any]:
+    """Have whatever is logged on the way say which address the browser came from."""
+    return structlog.contextvars.bound_contextvars(address=address_of(request.scope["client"]))
 
 
 def create_app(
@@ -188,4 +210,4 @@ def create_app(
         logging_config=None,
         exception_handlers={Exception: routes.failed},
     )
-    return with_headers(app, safe_headers(secure=routes.secure))
+    return with_headers(app, safe_headers(secure=routes.secure, forms="'none'"))

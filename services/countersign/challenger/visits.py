@@ -13,7 +13,15 @@ from typing import Final, NamedTuple
 
 import structlog
 
-from countersign.challenger.answers import Answer, Cookie, Cookies, Page, Send, Show
+from countersign.challenger.answers import (
+    Answer,
+    Cookie,
+    Cookies,
+    Page,
+    Send,
+    Show,
+    in_languages,
+)
 from countersign.challenger.moves import Moves
 from countersign.challenger.settings_in_force import settings_for
 from countersign.challenger.standing import Standing
@@ -111,14 +119,15 @@ class Visits:
             if stands := self._standing.answer(challenge, mine, self._now(), tenant):
                 # By a try of ours whose storing we had not heard of, it may be this very visit's.
                 proven = challenge.proof is not None and challenge.proof.visit.id == me.visit.id
-                return me.sent(stands, challenge, self._now()) if proven else stands
+                answer = me.sent(stands, challenge, self._now()) if proven else stands
+                return in_languages(answer, challenge.ui_locales)
             try:
-                answer = await self._step(challenge, tenant, me)
+                step = await self._step(challenge, tenant, me)
             except IllegalTransitionError:
                 # Duo is away, and there is something of an earlier visit that may still come to an end.
-                return Show(Page.DUO_AWAY, challenge_id)
-            if answer is not None:
-                return answer
+                step = Show(Page.DUO_AWAY, challenge_id)
+            if step is not None:
+                return in_languages(step, challenge.ui_locales)
         return Show(Page.MOVING_ON)
 
     async def _step(

@@ -168,6 +168,7 @@ class Challenge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return_url: where the browser goes afterwards; the tenant's settings allowed it.
         settings_version: the version of the settings that decided it.
         browser: keyed hash of the browser to remember on `passed`; None = don't.
+        ui_locales: the languages that the relying party asked for, the dearest first.
         traceparent: W3C trace context of the login event.
         state: where it stands.
         visits: the browsers that were sent to a prompt, each with a prompt of its own.
@@ -187,6 +188,7 @@ class Challenge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     return_url: str
     settings_version: int
     browser: str | None = None
+    ui_locales: tuple[str, ...] = ()
     traceparent: str | None = None
     state: State = State.PENDING
     visits: tuple[Visit, ...] = ()

@@ -20,6 +20,7 @@ from countersign.core.duo_username import duo_username
 from countersign.core.effect import NO_EFFECT
 from countersign.core.errors import Defect, InvalidEventError
 from countersign.core.identity import Pseudonyms, bucket_of
+from countersign.core.language import language_tags
 from countersign.core.login import (
     BrowsersForget,
     Inbound,
@@ -183,6 +184,7 @@ class Judge:
         assert decision.challenge_expires_at is not None  # noqa: S101  # it comes with the challenge
         browser = event.event.login.browser_id if decision.may_remember else None
         tenant = event.identity.tenant
+        transaction = event.event.transaction
         name = duo_username(event.event.user, settings.mfa.duo_username)
         assert name is not None  # noqa: S101  # without one there is no challenge
         assert event.event.login.return_url is not None  # noqa: S101  # likewise
@@ -197,6 +199,7 @@ class Judge:
             duo_username=name,
             return_url=event.event.login.return_url,
             browser=self._pseudonyms.browser(tenant, event.subject, browser) if browser else None,
+            ui_locales=language_tags(transaction.ui_locales) if transaction is not None else (),
             traceparent=event.traceparent,
         )
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import ipaddress
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -73,6 +74,29 @@ def host_patterns(hosts: str) -> str:
             remedy="Give names in small letters, as in *.duosecurity.com, with commas between",
         )
     return hosts
+
+
+def proxy_networks(proxies: str) -> str:
+    """Return a list of addresses and networks, without spaces, each in its one spelling."""
+    everybody = flaw(problem="would trust everybody", remedy="Name the proxies, or leave it unset")
+    networks = []
+    for number, text in enumerate(re.sub(r"\s", "", proxies).split(","), 1):
+        if text == "*":
+            raise everybody
+        try:
+            network = ipaddress.ip_network(text)
+        except ValueError:
+            raise flaw(
+                problem=f"entry {number} is no IP address and no network",
+                remedy="Give the proxies' own addresses, or their networks without host bits, as in"
+                " 10.0.0.7,10.1.0.0/16,2001:db8::/48",
+            ) from None
+        if network.prefixlen == 0:
+            raise everybody
+        networks.append(network)
+    return ",".join(
+        str(one.network_address) if one.num_addresses == 1 else str(one) for one in networks
+    )
 
 
 def public_base(url: str) -> str:

@@ -22,6 +22,7 @@ from countersign.settings.checks import (
     host_patterns,
     key_text,
     masked_url,
+    proxy_networks,
     public_base,
     redis_address,
 )
@@ -247,6 +248,12 @@ class Settings(BaseSettings):
         None,
         description="The private key (PEM) of the challenger's certificate",
         examples=["/etc/countersign/challenger-key.pem"],
+    )
+    trusted_proxies: Annotated[str, AfterValidator(proxy_networks)] | None = Field(
+        None,
+        description="Proxies in front of the challenger whose X-Forwarded-For is believed: addresses and"
+        " networks, with commas between; unset: none is",
+        examples=["10.0.0.7,10.1.0.0/16"],
     )
     sweep_interval: timedelta = Field(
         timedelta(seconds=1),

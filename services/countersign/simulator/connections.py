@@ -11,9 +11,9 @@ import struct
 from typing import Any, Final
 
 from litestar.exceptions import InternalServerException
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from countersign.simulator.parameters import Incoming
+from countersign.web.protocol import SafeProtocol
 
 EXTENSION: Final = "countersign.connection"
 _AT_ONCE: Final = struct.pack("ii", 1, 0)
@@ -41,7 +41,7 @@ class Connection:
         self._transport.close()
 
 
-class CuttableProtocol(H11Protocol):
+class CuttableProtocol(SafeProtocol):
     """Uvicorn's HTTP/1.1, whose application may end the connection that a request came by."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it

@@ -11,6 +11,13 @@ _POLICY: Final = (
     "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none';"
     " frame-ancestors 'none'; form-action {forms}"
 )
+_NOTHING: Final = (
+    "accelerometer=(), autoplay=(), camera=(), display-capture=(), encrypted-media=(), fullscreen=(),"
+    " geolocation=(), gyroscope=(), magnetometer=(), microphone=(), midi=(), payment=(),"
+    " picture-in-picture=(), publickey-credentials-get=(), screen-wake-lock=(), usb=(),"
+    " xr-spatial-tracking=()"
+)
+"""What a page might ask the browser for, and ours never do (W3C Permissions Policy)."""
 _YEAR: Final = 365 * 24 * 3600
 
 
@@ -28,6 +35,8 @@ def safe_headers(*, secure: bool, forms: str = "'self'") -> list[tuple[bytes, by
         ("referrer-policy", "no-referrer"),
         ("cache-control", "no-store"),
         ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("permissions-policy", _NOTHING),
         ("x-robots-tag", "noindex"),
     ]
     if secure:

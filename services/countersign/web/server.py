@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
@@ -11,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from countersign.core.errors import Problem, SettingsError
 from countersign.web.certificate import LOOKS_EVERY, Certificate
+from countersign.web.protocol import SafeProtocol
 
 _GRACE = timedelta(seconds=5)
 _LONGEST_HEADERS = 32 * 1024
@@ -51,12 +52,14 @@ class WebServer:
         certificate: the certificate and its private key, as PEM files, which may be replaced at any time;
             None: plain HTTP.
         setting: the name of the setting that gave the port, for errors.
-        protocol: speaks HTTP, in place of uvicorn's own class for it.
+        protocol: speaks HTTP.
         grace: how long requests under way may still take once the server stops.
         looks_every: how soon a replaced certificate is noticed.
+        proxies: addresses and networks, with commas between, of the proxies whose `X-Forwarded-For` and
+            `X-Forwarded-Proto` count. No other header does, `Forwarded` included.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # each is a setting, or an argument for tests
         self,
         app: Callable[..., Awaitable[None]],
         *,
@@ -64,9 +67,10 @@ class WebServer:
         port: int,
         certificate: tuple[Path, Path] | None = None,
         setting: str,
-        protocol: type[H11Protocol] = H11Protocol,
+        protocol: type[SafeProtocol] = SafeProtocol,
         grace: timedelta = _GRACE,
         looks_every: timedelta = LOOKS_EVERY,
+        proxies: str = "",
     ) -> None:
         self._app = app
         self._host = host
@@ -76,6 +80,7 @@ class WebServer:
         self._looks_every = looks_every
         self._certificate = certificate
         self._protocol = protocol
+        self._proxies = list(_networks(proxies))
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
         self._watching: asyncio.Task[None] | None = None
@@ -97,7 +102,8 @@ class WebServer:
             log_config=None,
             access_log=False,
             server_header=False,
-            proxy_headers=False,
+            proxy_headers=bool(self._proxies),
+            forwarded_allow_ips=self._proxies,
             lifespan="off",
             ws="none",
             http=self._protocol,  # the one whose limit on headers is set below
@@ -156,3 +162,12 @@ class WebServer:
         )
         source = "process settings"
         return SettingsError(source, [problem])
+
+
+def _networks(proxies: str) -> Iterator[str]:
+    """Return the proxies' networks; those of IPv4 also as a socket for both families shows them."""
+    for text in filter(None, proxies.split(",")):
+        network = ipaddress.ip_network(text)
+        yield str(network)
+        if network.version == 4:  # noqa: PLR2004  # IPv4
+            yield f"::ffff:{network.network_address}/{96 + network.prefixlen}"

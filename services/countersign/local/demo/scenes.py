@@ -271,7 +271,7 @@ async def duo_down(stage: Stage) -> None:
         tenant="cyberdyne",
         user_id="auth0|miles",
     )
-    await stage.walks(closed, "approve", "Duo can't be reached")
+    await stage.walks(closed, "approve", "Duo can’t be reached")
     await stage.ends(
         "  Miles is not let in", (ResultType.CHALLENGE_FAILED, Reason.DUO_UNAVAILABLE), closed
     )
