@@ -284,6 +284,6 @@ async def test_a_fault_of_our_own_is_a_page_without_details(
 def beside(walk: Walk, apart: timedelta) -> Walk:
     """Return a walk with the same store and Duo, whose clock is another."""
     other = Walk(store=walk.store, now=walk.now + apart)
-    other.duo, other.tenants = walk.duo, walk.tenants
+    other.duo, other.directory = walk.duo, walk.directory
     other.challenger = other.another()
     return other

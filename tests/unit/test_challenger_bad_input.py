@@ -18,6 +18,7 @@ from countersign.core.challenge import Challenge, State
 from countersign.core.errors import DuoError
 from tests.browsers import Browser, Walk, at_the_prompt, title_of
 from tests.builders import GLOBEX, a_login, a_tenant
+from tests.bus import FixedTenants
 
 UNKNOWN = (404, "This link is not known")
 NO_SUCH_PAGE = (404, "There is no such page")
@@ -351,8 +352,8 @@ async def test_settings_without_the_tenant_end_as_failed() -> None:
     """A tenant that was taken away since the decision opens nothing, before the prompt or after it."""
     here = await prompted()
     untouched = await here.walk.open(a_login(event_id="other"))
-    here.walk.tenants = (a_tenant(tenant=GLOBEX),)
-    browser = here.walk.browser(here.walk.another())
+    elsewhere = FixedTenants(a_tenant(tenant=GLOBEX))
+    browser = here.walk.browser(here.walk.another(directory=elsewhere))
     browser.http.cookies = here.browser.http.cookies
     for page in (
         await browser.visit(untouched),

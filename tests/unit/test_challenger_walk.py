@@ -157,8 +157,8 @@ async def test_a_tenant_without_an_account_fails() -> None:
     """Settings that lost their Duo account since the decision end the challenge as failed."""
     walk = Walk()
     challenge = await walk.open()
-    walk.tenants = (a_tenant(duo=None),)
-    page = await walk.browser(walk.another()).visit(challenge)
+    walk.directory.put(a_tenant(duo=None))
+    page = await walk.browser().visit(challenge)
     assert page.status_code == 502
     assert (await walk.stands(challenge)).state is State.FAILED
 
@@ -202,8 +202,8 @@ async def test_a_refusal_leaves_an_open_prompt_alone(*, lost: bool) -> None:
     walk = Walk()
     challenge, browser, state = await at_the_prompt(walk)
     if lost:
-        walk.tenants = (a_tenant(duo=None),)
-        stranger = walk.browser(walk.another())
+        without = walk.another(directory=FixedTenants(a_tenant(duo=None)))
+        stranger = walk.browser(without)
     else:
         walk.duo.health["acme"] = DuoRefusedError("no")
         stranger = walk.browser()

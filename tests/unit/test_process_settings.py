@@ -290,7 +290,9 @@ async def test_redis_client_gives_up_in_time() -> None:
     try:
         arguments = client.get_connection_kwargs()
         assert arguments["socket_timeout"] == arguments["socket_connect_timeout"] == 5.0
-        assert arguments["password"] == CANARY
+        credentials = arguments["credential_provider"]
+        assert await credentials.get_credentials_async() == (CANARY,)
+        assert CANARY not in repr(credentials)
         assert arguments["db"] == 3
         assert arguments["decode_responses"] is False
     finally:

@@ -43,7 +43,7 @@ no-way-back =
     .title = Es gibt keinen Weg zurück
     .text =
         Sie haben geantwortet, aber die Adresse der Anwendung ist nicht mehr zugelassen. Sie wurden daher
-        nicht angemeldet. Bitte wenden Sie sich an Ihren Administrator.
+        nicht angemeldet. Informieren Sie Ihre IT-Abteilung.
 failed =
     .title = Die Anmeldung konnte nicht geprüft werden
     .text =
