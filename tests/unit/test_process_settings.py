@@ -291,6 +291,7 @@ async def test_redis_client_gives_up_in_time() -> None:
         arguments = client.get_connection_kwargs()
         assert arguments["socket_timeout"] == arguments["socket_connect_timeout"] == 5.0
         credentials = arguments["credential_provider"]
+        assert credentials is not None
         assert await credentials.get_credentials_async() == (CANARY,)
         assert CANARY not in repr(credentials)
         assert arguments["db"] == 3

@@ -151,8 +151,8 @@ def named_client(given: Mapping[str, str]) -> str | None:
 
     A client id needn't be sent beside an assertion (RFC 7521, section 4.2), and Duo's SDK for Java doesn't.
     """
-    if client_id := given.get("client_id"):
-        return client_id
+    if "client_id" in given:
+        return given["client_id"]
     subject = unverified(given.get("client_assertion", "")).get("sub")
     return subject if isinstance(subject, str) else None
 
