@@ -14,7 +14,7 @@ from countersign.core.errors import Defect, InvalidEventError
 from countersign.wire.inbound import LOGIN_ATTEMPTED, LOGIN_RETURNED, read_event
 from tests.contract import schema_files as files
 from tests.contract.schema_files import declared, schemas
-from tests.contract.schema_mutations import FEW_PROBES, PROBES, Path, changed, mutated, paths
+from tests.contract.schema_mutations import FEW_PROBES, PROBES, changed, dotted, mutated, paths
 from tests.contract.schema_records import (
     DATA,
     EXAMPLES,
@@ -110,7 +110,7 @@ def test_an_invalid_example_is_refused_for_its_defect(example: Example) -> None:
 
 def test_the_full_example_has_every_declared_field() -> None:
     """So a change at each of its paths is a change at each declared path."""
-    here = {_dotted(path) for path in paths(_login())}
+    here = {dotted(path) for path in paths(_login())}
     assert {path for path, _ in declared(schemas()[files.LOGIN_ATTEMPTED])} <= here
 
 
@@ -121,18 +121,13 @@ def _limited_fields() -> set[str]:
     return {path for path, field in fields if limits & field.keys()}
 
 
-def _dotted(path: Path) -> str:
-    text = ".".join("[]" if isinstance(step, int) else step for step in path)
-    return text.replace(".[]", "[]")
-
-
 @pytest.mark.parametrize("section", sorted(_login()))
 def test_both_say_the_same_of_every_probe_at_every_path(section: str) -> None:
     """Each probe in place of each field of a part of a login, one at a time."""
     data = {name: _login()[name] for name in (*_LEAST, section)}
     limited = _limited_fields()
     for path in [path for path in paths(data) if path[0] == section]:
-        for probe in PROBES if _dotted(path) in limited else FEW_PROBES:
+        for probe in PROBES if dotted(path) in limited else FEW_PROBES:
             _agree(_structured(_envelope(changed(data, path, probe))))
 
 

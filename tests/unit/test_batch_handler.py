@@ -12,7 +12,9 @@ import structlog
 
 from countersign.adapters.memory.publisher import MemoryPublisher
 from countersign.adapters.memory.store import MemoryStore
+from countersign.core.challenge import Challenge
 from countersign.core.errors import BusUnavailableError, Defect, StoreUnavailableError
+from countersign.core.login import BrowsersForget, LoginAttempted
 from countersign.core.result import Decision
 from countersign.core.tenant import TenantSettings
 from countersign.decider.agent import BatchHandler, Topics
@@ -20,18 +22,21 @@ from countersign.decider.judge import Judge
 from countersign.decider.limit import DeadLetterLimit, DeadLetterLimitError
 from countersign.decider.metrics import Metrics
 from countersign.logs import set_up_logs
-from countersign.ports import Recording
+from countersign.ports import Recording, Standing
 from countersign.wire.dead_letter import read_dead_letter
 from countersign.wire.results import OutboundRecord
 from tests.builders import (
+    GLOBEX,
     NOW,
     PSEUDONYMS,
     InboundRecord,
+    a_forget_record,
     a_login_record,
     a_return_record,
     a_tenant,
 )
 from tests.bus import FixedTenants
+from tests.signing import a_signer, a_signing_tenant, sign
 
 
 class Taken(NamedTuple):
@@ -62,6 +67,27 @@ class FailingStore(MemoryStore):
             if error := self._fails(recording.event.identity.event_id):
                 raise error
         return await super().record(recordings)
+
+
+class UntouchedStore(MemoryStore):
+    """A store that nothing may be asked of."""
+
+    def __init__(self) -> None:
+        super().__init__(PSEUDONYMS)
+
+    async def facts(self, events: Sequence[LoginAttempted]) -> list[Standing]:
+        """Be asked for nothing."""
+        assert not events
+        return []
+
+    async def challenges(self, ids: Sequence[str]) -> list[Challenge | None]:
+        """Be asked for nothing."""
+        assert not ids
+        return []
+
+    async def forget(self, events: Sequence[BrowsersForget]) -> None:
+        """Be asked for nothing."""
+        assert not events
 
 
 class AwayPublisher(MemoryPublisher):
@@ -241,6 +267,58 @@ async def test_known_tenants_cost_no_reading() -> None:
     tenants = FixedTenants(a_tenant())
     await Bench(tenants=tenants).handle(*logins(2))
     assert tenants.caught_up == 0
+
+
+@pytest.mark.law(10)
+async def test_a_forgery_touches_nothing() -> None:
+    """Law 10: an event without its tenant's signature is a dead letter, and claims no identity."""
+    bench = Bench(store=UntouchedStore(), tenants=FixedTenants(a_signing_tenant()))
+    genuine = a_login_record()
+    forged = sign(genuine, a_signer(name="mallory", kid="k1"))
+    changed = sign(genuine)._replace(value=(genuine.value or b"") + b" ")
+    replayed = sign(genuine)._replace(
+        headers=[*genuine.headers, sign(a_forget_record()).headers[-1]]
+    )
+    others = [a_forget_record(), a_return_record()]
+    await bench.handle(genuine, forged, changed, replayed, *others)
+    assert bench.dead() == [(n, Defect.INVALID_SIGNATURE, "InvalidEventError") for n in range(6)]
+    after = Bench(tenants=FixedTenants(a_signing_tenant()))
+    await after.handle(forged, sign(genuine), forged)
+    assert after.answered() == ["login-1"]
+    assert [place for place, _, _ in after.dead()] == [0, 2]
+
+
+async def test_a_tenant_that_does_not_ask_is_not_asked() -> None:
+    """Beside a tenant that takes signed events alone, another one's are taken with and without."""
+    tenants = FixedTenants(a_signing_tenant(), a_tenant(tenant=GLOBEX))
+    bench = Bench(tenants=tenants)
+    await bench.handle(
+        a_login_record(event_id="plain", tenant=GLOBEX),
+        sign(a_login_record(event_id="signed", subject="auth0|bob", tenant=GLOBEX)),
+        sign(a_login_record(event_id="asked")),
+        a_login_record(event_id="forged", subject="auth0|carol"),
+    )
+    assert bench.answered() == ["plain", "signed", "asked"]
+    assert [place for place, _, _ in bench.dead()] == [3]
+
+
+@pytest.mark.law(2)
+async def test_a_signed_event_may_come_again_with_another_signature() -> None:
+    """Law 2: ECDSA signs anew each time; the event is what was signed, and its answer the same bytes."""
+    bench = Bench(tenants=FixedTenants(a_signing_tenant()))
+    for _ in range(2):
+        await bench.handle(sign(a_login_record()))
+    first, second = bench.publisher.records
+    assert first == second
+
+
+@pytest.mark.law(1)
+async def test_a_batch_of_many_signed_events_has_its_order() -> None:
+    """Law 1: each of some hundred is answered, good and bad ones mixed, where it stands."""
+    bench = Bench(tenants=FixedTenants(a_signing_tenant()))
+    await bench.handle(*(sign(one) if n % 3 else one for n, one in enumerate(logins(160))))
+    assert bench.answered() == [f"login-{n}" for n in range(160) if n % 3]
+    assert [place for place, _, _ in bench.dead()] == list(range(0, 160, 3))
 
 
 async def test_metrics_count_what_was_answered() -> None:

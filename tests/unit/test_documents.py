@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterator, Mapping
@@ -10,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cyclopts import App
 
 from countersign.adapters.kafka.topic_layout import wanted_topics
@@ -17,6 +20,7 @@ from countersign.adapters.kafka.topics import TopicNames
 from countersign.challenger.metrics import Metrics as ChallengerMetrics
 from countersign.cli.app import COMMANDS, build
 from countersign.cli.event_files import Entry, to_record
+from countersign.client.signing import public_jwk, signer
 from countersign.core.errors import Defect
 from countersign.core.result import VERDICTS, Assurance, Reason
 from countersign.decider.metrics import Metrics
@@ -24,7 +28,11 @@ from countersign.settings import Settings, masked
 from countersign.settings.loading import SECRETS_DIR_VARIABLE
 from countersign.settings.model import variable
 from countersign.wire.inbound import read_event
+from countersign.wire.keys import public_keys
+from countersign.wire.outbound_events import signed
 from countersign.wire.results import SOURCE, read_result
+from countersign.wire.signatures import verify_event
+from countersign.wire.signed_part import HEADER, signed_part
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(
@@ -199,9 +207,33 @@ def test_examples_are_what_they_say() -> None:
     assert kinds == [
         *["LoginAttempted"] * 3,
         "LoginReturned",
-        "BrowsersForget",
+        *["BrowsersForget"] * 2,
         "login.challenged",
     ]
+
+
+def test_the_signed_example_verifies() -> None:
+    """What the page signs, by what key, and what comes out: each as it says, to the byte."""
+    blocks = [block for _, block in _FENCE.findall(_text(EVENTS))]
+    keys = public_keys(
+        next(json.loads(block)["keys"] for block in blocks if block.startswith('{ "keys"'))
+    )
+    private = next(json.loads(block) for block in blocks if '"d":' in block)
+    content = next(block for block in blocks if block.startswith("forget-2")).removesuffix("\n")
+    (example,) = (each for each in _examples() if "ce_signature" in each.get("headers", {}))
+    record = to_record("topic", Entry(1, json.dumps(example).encode()), raw=False)
+    part = signed_part(record.value or b"", record.headers, "acme")
+    assert part.content == content.encode()
+    verify_event(part, keys)
+    seed = base64.urlsafe_b64decode(private["d"] + "=")
+    pem = Ed25519PrivateKey.from_private_bytes(seed).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+    assert signer(pem, "shop-2026")(part.content) == part.signature
+    assert list(public_keys([public_jwk(pem, "shop-2026")])) == list(keys)
+    headers = [(name, text) for name, text in record.headers if name != HEADER]
+    again = signed(record._replace(headers=headers), "acme", signer(pem, "shop-2026"))
+    assert again == record
 
 
 def test_every_topic_is_documented() -> None:

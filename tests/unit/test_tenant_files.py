@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 
 from countersign.adapters.tenant_files import load_draft, load_drafts
 from countersign.core.errors import SettingsError
+from countersign.core.public_key import PublicKey
 from countersign.core.tenant import (
     ChallengeRules,
     DuoAccount,
     DuoUsername,
+    EventRules,
     Factors,
     Failmode,
     Mfa,
@@ -265,6 +267,14 @@ drawn_settings = st.builds(
         failmode=st.sampled_from(Failmode),
     ),
     push_budget=st.builds(PushBudget, prompts=st.integers(1, 100), window=durations),
+    events=st.builds(
+        EventRules,
+        signed=st.booleans(),
+        keys=st.lists(
+            st.builds(PublicKey, kid=texts, kty=texts, alg=st.none() | texts, x=st.none() | texts),
+            max_size=3,
+        ).map(tuple),
+    ),
 )
 
 

@@ -17,6 +17,7 @@ from msgspec import Meta
 
 from countersign.core.errors import Problem
 from countersign.core.login import TenantId
+from countersign.core.public_key import MAX_KEYS, PublicKey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -164,6 +165,19 @@ class PushBudget(_Section, frozen=True, kw_only=True):
     window: timedelta = timedelta(minutes=10)
 
 
+class EventRules(_Section, frozen=True, kw_only=True):
+    """What inbound events have to bring with them.
+
+    Attributes:
+        signed: every event of the tenant carries a signature by one of the keys; else it is none.
+        keys: the public keys of those who send. One that was replaced stays, for as long as events
+            that it signed may come again.
+    """
+
+    signed: bool = False
+    keys: tuple[PublicKey, ...] = ()
+
+
 class TenantSettings(_Section, frozen=True, kw_only=True):
     """All settings of one tenant, one version of them.
 
@@ -182,13 +196,14 @@ class TenantSettings(_Section, frozen=True, kw_only=True):
     remember: Remember = Remember()
     challenge: ChallengeRules = ChallengeRules()
     push_budget: PushBudget = PushBudget()
+    events: EventRules = EventRules()
 
 
 def problems(settings: TenantSettings) -> tuple[Problem, ...]:
     """Return everything that is wrong with the settings; empty where they can be published."""
     return tuple(
         Problem(key=key, problem=problem, remedy=remedy)
-        for check in (_duo, _factors, _remember, _challenge, _budget)
+        for check in (_duo, _factors, _remember, _challenge, _budget, _events)
         for key, problem, remedy in check(settings)
     )
 
@@ -272,6 +287,30 @@ def _budget(settings: TenantSettings) -> Iterator[_Finding]:
     yield from _within(
         "push_budget.window", settings.push_budget.window, MIN_BUDGET_WINDOW, MAX_BUDGET_WINDOW
     )
+
+
+def _events(settings: TenantSettings) -> Iterator[_Finding]:
+    if settings.events.signed and not settings.events.keys:
+        yield (
+            "events.signed",
+            "is true, but there is no key, so every event would be a dead letter",
+            'Name a file with the senders\' public keys (a JWK Set), as in jwks_file = "keys.json"',
+        )
+    yield from _keys("events.keys", settings.events.keys)
+
+
+def _keys(place: str, keys: tuple[PublicKey, ...]) -> Iterator[_Finding]:
+    if len(keys) > MAX_KEYS:
+        remedy = f"List at most {MAX_KEYS}: those in use, and those that were replaced of late"
+        yield place, f"has {len(keys)} keys", remedy
+    first: dict[str, int] = {}
+    for position, key in enumerate(keys):
+        if first.setdefault(key.kid, position) != position:
+            yield (
+                f"{place}[{position}].kid",
+                f"is the one of {place}[{first[key.kid]}]",
+                "Give each key a name of its own",
+            )
 
 
 def _within(key: str, value: timedelta, least: timedelta, most: timedelta) -> Iterator[_Finding]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
@@ -21,18 +21,24 @@ from countersign.core.login import (
     BrowsersForget,
     Identifier,
     Inbound,
-    Instant,
     LoginAttempted,
     LoginReturned,
     PostLoginEvent,
     ReturnCode,
-    SourceUri,
     Subject,
-    TenantId,
     TenantRef,
     control_character_in,
 )
 from countersign.wire.decoding import convert_attributes, decode
+from countersign.wire.forms import (
+    Attributes,
+    Bare,
+    Form,
+    Headers,
+    Structured,
+    form_of,
+    header_texts,
+)
 
 MAX_EVENT_BYTES = 256 * 1024
 """A larger event is a dead letter: a login has no use for so much."""
@@ -41,44 +47,8 @@ LOGIN_ATTEMPTED = "countersign.login.attempted.v1"
 LOGIN_RETURNED = "countersign.login.returned.v1"
 BROWSERS_FORGET = "countersign.browsers.forget.v1"
 
-Headers = Sequence[tuple[str, bytes]]
-
-# CloudEvents' Kafka binding, section 3: what starts so is structured, whatever headers come with it.
-_CLOUDEVENTS = "application/cloudevents"
-_STRUCTURED = "application/cloudevents+json"
 # W3C Trace Context, section 3.2: version, trace id, parent id, flags.
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-
-
-class _Attributes(msgspec.Struct, frozen=True, kw_only=True):
-    """CloudEvents' context attributes, those that are read."""
-
-    specversion: Literal["1.0"]
-    id: Identifier
-    source: SourceUri
-    type: str
-    time: Instant
-    tenantid: TenantId | None = None
-    traceparent: str | None = None
-
-
-class _Structured(_Attributes, frozen=True, kw_only=True):
-    """The structured form: attributes and data in one JSON object."""
-
-    data: msgspec.Raw
-
-
-class _Sniffed(msgspec.Struct, frozen=True):
-    """Tells an envelope from a bare event that has such a key somewhere inside."""
-
-    specversion: Any = None
-
-
-class _Bare(PostLoginEvent, frozen=True, kw_only=True):
-    """A `login.attempted` without an envelope; the client id stands for the source."""
-
-    id: Identifier
-    time: Instant
 
 
 class _SubjectOnly(msgspec.Struct, frozen=True):
@@ -97,15 +67,8 @@ class _Forget(msgspec.Struct, frozen=True, kw_only=True):
     tenant: TenantRef | None = None
 
 
-_READ = {
-    "content-type": "content-type",
-    **{f"ce_{f.encode_name}": f.encode_name for f in msgspec.structs.fields(_Attributes)},
-}
-"""The headers that are read, and the attributes that they are; a sender may add any others."""
-
-_structured = msgspec.json.Decoder(_Structured)
-_sniffed = msgspec.json.Decoder(_Sniffed)
-_bare = msgspec.json.Decoder(_Bare)
+_structured = msgspec.json.Decoder(Structured)
+_bare = msgspec.json.Decoder(Bare)
 _attempted = msgspec.json.Decoder(PostLoginEvent)
 _returned = msgspec.json.Decoder(_Returned)
 _forget = msgspec.json.Decoder(_Forget)
@@ -132,26 +95,15 @@ def read_event(key: bytes | None, value: bytes | None, headers: Headers) -> Inbo
             " send less metadata",
         )
     _refuse_other_encodings(value)
-    texts = _header_texts(headers)
-    content_type = texts.pop("content-type", "").lower()
-    if content_type.startswith(_CLOUDEVENTS):
-        if content_type.partition(";")[0].rstrip() != _STRUCTURED:
-            raise InvalidEventError(
-                Defect.INVALID_HEADERS,
-                "content-type is a CloudEvents batch or a format that is not read;"
-                f" send each event in a record of its own, as {_STRUCTURED}",
-            )
-        event = _structured_event(value)
-    elif "specversion" in texts:
-        event = _event(convert_attributes(texts, _Attributes), value)
-    elif b'"specversion"' in value and decode(_sniffed, value).specversion is not None:
-        event = _structured_event(value)
-    elif texts:
-        raise InvalidEventError(
-            Defect.INVALID_HEADERS, 'ce_specversion is missing; send it with the value "1.0"'
-        )
-    else:
-        event = _bare_event(value)
+    texts = header_texts(headers)
+    match form_of(value, texts):
+        case Form.STRUCTURED:
+            event = _structured_event(value)
+        case Form.BINARY:
+            texts.pop("content-type", None)
+            event = _event(convert_attributes(texts, Attributes), value)
+        case Form.BARE:
+            event = _bare_event(value)
     if key != event.key:
         raise InvalidEventError(
             Defect.KEY_MISMATCH,
@@ -175,7 +127,7 @@ def _structured_event(value: bytes) -> Inbound:
     return _event(envelope, bytes(envelope.data))
 
 
-def _event(attributes: _Attributes, data: bytes) -> Inbound:
+def _event(attributes: Attributes, data: bytes) -> Inbound:
     match attributes.type:
         case "countersign.login.attempted.v1":
             return _login(attributes, decode(_attempted, data), data)
@@ -198,7 +150,7 @@ def _event(attributes: _Attributes, data: bytes) -> Inbound:
 
 def _bare_event(value: bytes) -> LoginAttempted:
     bare = decode(_bare, value)
-    attributes = _Attributes(
+    attributes = Attributes(
         specversion="1.0",
         id=bare.id,
         source=bare.client.client_id,
@@ -208,7 +160,7 @@ def _bare_event(value: bytes) -> LoginAttempted:
     return _login(attributes, bare, value)
 
 
-def _login(attributes: _Attributes, event: PostLoginEvent, data: bytes) -> LoginAttempted:
+def _login(attributes: Attributes, event: PostLoginEvent, data: bytes) -> LoginAttempted:
     more = {"client.client_id": event.client.client_id}
     if event.login.browser_id is not None:
         more["login.browser_id"] = event.login.browser_id
@@ -217,7 +169,7 @@ def _login(attributes: _Attributes, event: PostLoginEvent, data: bytes) -> Login
 
 
 def _common(
-    attributes: _Attributes,
+    attributes: Attributes,
     tenant: TenantRef | None,
     subject: str,
     data: bytes,
@@ -272,27 +224,3 @@ def _digest(kind: str, time: datetime, key: bytes, data: bytes) -> bytes:
     state.update(key)
     state.update(data)
     return state.digest()
-
-
-def _header_texts(headers: Headers) -> dict[str, str]:
-    """Return the headers that are read, by their attribute's name."""
-    texts: dict[str, str] = {}
-    for raw_name, raw in headers:
-        name = _READ.get(raw_name) or _READ.get(str(raw_name).lower())
-        if name is None:
-            continue
-        if name in texts:
-            raise InvalidEventError(
-                Defect.INVALID_HEADERS, f"header {_header(name)} stands twice; send it once"
-            )
-        try:
-            texts[name] = raw.decode()
-        except (UnicodeDecodeError, AttributeError):
-            raise InvalidEventError(
-                Defect.INVALID_HEADERS, f"header {_header(name)} is not UTF-8; send it as UTF-8"
-            ) from None
-    return texts
-
-
-def _header(attribute: str) -> str:
-    return attribute if attribute == "content-type" else f"ce_{attribute}"

@@ -16,6 +16,7 @@ from countersign.core.identity import EventIdentity, user_key
 from countersign.core.login import PostLoginEvent
 from countersign.wire.inbound import BROWSERS_FORGET, LOGIN_ATTEMPTED, LOGIN_RETURNED, read_event
 from countersign.wire.results import OutboundRecord
+from countersign.wire.signed_part import Signer, with_signature
 
 _encoder = msgspec.json.Encoder()
 
@@ -94,6 +95,21 @@ def write_browsers_forget(
     """
     data = {"user": {"user_id": subject}}
     return _record(topic, identity, time, (BROWSERS_FORGET, subject, data), traceparent)
+
+
+def signed(record: OutboundRecord, tenant: str, signer: Signer) -> OutboundRecord:
+    """Return the record of an event with its signature.
+
+    Args:
+        record: an event's record, in any form, not signed yet.
+        tenant: the event's tenant.
+        signer: signs.
+
+    Raises:
+        InvalidEventError: it is signed already.
+    """
+    value, headers = with_signature(record.value or b"", record.headers, tenant, signer)
+    return record._replace(value=value, headers=headers)
 
 
 def _subject(data: Mapping[str, Any]) -> str:

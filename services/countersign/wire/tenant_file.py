@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -14,9 +14,11 @@ import msgspec
 
 from countersign.core.errors import Problem
 from countersign.core.login import TenantId
+from countersign.core.public_key import PublicKey
 from countersign.core.tenant import (
     ChallengeRules,
     DuoAccount,
+    EventRules,
     Factors,
     Mfa,
     PushBudget,
@@ -26,6 +28,7 @@ from countersign.core.tenant import (
     problems,
 )
 from countersign.wire.durations import iso_duration
+from countersign.wire.keys import key_problems, public_keys
 
 KEEP: Final = "********"
 """Stands for a secret: the one in force is kept."""
@@ -53,6 +56,20 @@ class DuoDraft(msgspec.Struct, frozen=True, kw_only=True):
         return f"DuoDraft(client_id={self.client_id!r}, api_host={self.api_host!r})"
 
 
+class EventsDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """The section `[events]`.
+
+    Attributes:
+        signed: whether every event has to carry a signature.
+        keys: public keys, as they were written.
+        jwks_file: the file with the keys, as the settings file names it.
+    """
+
+    signed: bool = False
+    keys: tuple[Mapping[str, Any], ...] = ()
+    jwks_file: str | None = None
+
+
 class TenantDraft(msgspec.Struct, frozen=True, kw_only=True):
     """A tenant's settings before they have a version, and with their secret in clear.
 
@@ -69,6 +86,7 @@ class TenantDraft(msgspec.Struct, frozen=True, kw_only=True):
     remember: Remember = Remember()
     challenge: ChallengeRules = ChallengeRules()
     push_budget: PushBudget = PushBudget()
+    events: EventsDraft = EventsDraft()
 
     def settings(
         self, *, version: int, updated_at: datetime, secret: SealedSecret | None
@@ -89,6 +107,7 @@ class TenantDraft(msgspec.Struct, frozen=True, kw_only=True):
             remember=self.remember,
             challenge=self.challenge,
             push_budget=self.push_budget,
+            events=EventRules(signed=self.events.signed, keys=public_keys(self.events.keys)),
         )
 
 
@@ -108,6 +127,7 @@ def draft_problems(draft: TenantDraft) -> Iterator[Problem]:
             remedy="Copy the Client secret from the Duo application's page, or leave it out to keep"
             " the one in force",
         )
+    yield from key_problems("events.keys", draft.events.keys)
     yield from problems(
         draft.settings(version=_SOME_VERSION, updated_at=_SOME_INSTANT, secret=_SOME_SECRET)
     )
@@ -121,7 +141,7 @@ def write_toml(settings: TenantSettings) -> str:
         "",
         f"tenant = {_toml(settings.tenant)}",
     ]
-    for name in ("duo", "factors", "mfa", "remember", "challenge", "push_budget"):
+    for name in ("duo", "factors", "mfa", "remember", "challenge", "push_budget", "events"):
         section = getattr(settings, name)
         if section is None:
             continue
@@ -143,6 +163,11 @@ def _toml(value: Any) -> str:  # noqa: ANN401  # what a section can hold
             return str(value)
         case timedelta():
             return _toml(iso_duration(value))
+        case tuple() if value and isinstance(value[0], PublicKey):
+            return "\n".join(["[", *(f"    {_toml(key)}," for key in value), "]"])
+        case PublicKey():
+            members = msgspec.to_builtins(value).items()
+            return f"{{ {', '.join(f'{name} = {_toml(text)}' for name, text in members)} }}"
         case tuple():
             return f"[{', '.join(map(_toml, value))}]"
         case _:
