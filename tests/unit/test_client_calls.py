@@ -105,6 +105,19 @@ async def test_forget_publishes_and_awaits_no_result() -> None:
         assert event.subject == ALICE
 
 
+async def test_one_browser_can_be_forgotten() -> None:
+    """`forget` names a browser by what stands for it, and refuses what can stand for none."""
+    async with opened() as (client, bus):
+        await client.forget(ALICE, browser="3f9Qk2m_7wZx-0aBcDeFgH")
+        (event,) = await bus.events(1)
+        assert isinstance(event, BrowsersForget)
+        assert event.browser == "3f9Qk2m_7wZx-0aBcDeFgH"
+        for browser in ("", "alices-laptop-4f2a9c", "3f9Qk2m_7wZx-0aBcDeFgH\n"):
+            with pytest.raises(InvalidEventError, match="browser"):
+                await client.forget(ALICE, browser=browser)
+        assert len(bus.records) == 1
+
+
 async def test_a_signer_signs_every_event() -> None:
     """With a signer each kind of event carries a signature that holds for the key's public half."""
     bus = MemoryBus()

@@ -207,7 +207,7 @@ def test_examples_are_what_they_say() -> None:
     assert kinds == [
         *["LoginAttempted"] * 3,
         "LoginReturned",
-        *["BrowsersForget"] * 2,
+        *["BrowsersForget"] * 3,
         "login.challenged",
     ]
 

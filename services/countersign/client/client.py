@@ -224,22 +224,27 @@ class CountersignClient:
         self,
         user_id: str,
         *,
+        browser: str | None = None,
         tenant: str | None = None,
         timeout: timedelta = ANSWER_TIMEOUT,  # noqa: ASYNC109  # as above
     ) -> None:
-        """Have all remembered browsers of a user forgotten, before the next login is decided.
+        """Have remembered browsers of a user forgotten, before the next login is decided.
 
         Args:
             user_id: the user.
+            browser: what stands for the one to forget, as `countersign remembered list` shows it; all by
+                default.
             tenant: the user's tenant.
             timeout: how long to wait for Kafka.
 
         Raises:
             BusUnavailableError: Kafka has not taken the event in time; ask again.
-            InvalidEventError: `user_id` is empty or too long.
+            InvalidEventError: `user_id` is empty or too long, or `browser` stands for none.
         """
         identity = self._identity(tenant, self._new_event_id())
-        record = write_browsers_forget(self._topics.login_events, identity, self._now(), user_id)
+        record = write_browsers_forget(
+            self._topics.login_events, identity, self._now(), user_id, browser=browser
+        )
         if self._bus is None:
             raise BusUnavailableError(_CLOSED)
         try:

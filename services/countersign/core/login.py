@@ -30,6 +30,8 @@ Identifier = Annotated[str, Meta(min_length=1, max_length=256)]
 SourceUri = Annotated[str, Meta(min_length=1, max_length=512)]
 Subject = Annotated[str, Meta(min_length=1, max_length=512)]
 BrowserId = Annotated[str, Meta(min_length=16, max_length=256)]
+# What stands for a browser: the keyed hash of its id, as `Pseudonyms.browser` makes it.
+BrowserHandle = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{22}$(?!\n)")]
 ReturnCode = Annotated[str, Meta(min_length=1, max_length=256)]
 Url = Annotated[str, Meta(min_length=1, max_length=2048)]
 Instant = Annotated[datetime, Meta(tz=True)]
@@ -262,7 +264,13 @@ class LoginReturned(Inbound, frozen=True, kw_only=True):
 
 
 class BrowsersForget(Inbound, frozen=True, kw_only=True):
-    """Forget every remembered browser of the user, before the next login is decided."""
+    """Forget remembered browsers of the user, before the next login is decided.
+
+    Attributes:
+        browser: the keyed hash of the one to forget; None: every one.
+    """
+
+    browser: str | None = None
 
 
 _CONTROL = re.compile("[\x00-\x1f\x7f]")

@@ -18,6 +18,7 @@ import msgspec
 from countersign.core.errors import Defect, InvalidEventError
 from countersign.core.identity import EventIdentity, murmur2, user_key
 from countersign.core.login import (
+    BrowserHandle,
     BrowsersForget,
     Identifier,
     Inbound,
@@ -65,6 +66,7 @@ class _Returned(msgspec.Struct, frozen=True, kw_only=True):
 class _Forget(msgspec.Struct, frozen=True, kw_only=True):
     user: _SubjectOnly
     tenant: TenantRef | None = None
+    browser: BrowserHandle | None = None
 
 
 _structured = msgspec.json.Decoder(Structured)
@@ -140,7 +142,8 @@ def _event(attributes: Attributes, data: bytes) -> Inbound:
             return LoginReturned(**common, login=login, code=returned.code)
         case "countersign.browsers.forget.v1":
             forget = decode(_forget, data)
-            return BrowsersForget(**_common(attributes, forget.tenant, forget.user.user_id, data))
+            common = _common(attributes, forget.tenant, forget.user.user_id, data)
+            return BrowsersForget(**common, browser=forget.browser)
         case _:
             raise InvalidEventError(
                 Defect.UNKNOWN_TYPE,

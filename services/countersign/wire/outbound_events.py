@@ -79,21 +79,25 @@ def write_browsers_forget(
     time: datetime,
     subject: str,
     *,
+    browser: str | None = None,
     traceparent: str | None = None,
 ) -> OutboundRecord:
-    """Return the record that makes every remembered browser of a user be forgotten.
+    """Return the record that makes remembered browsers of a user be forgotten.
 
     Args:
         topic: the login events' topic.
         identity: tenant, source and this event's own id.
         time: when it was asked for; aware.
         subject: the user.
+        browser: the keyed hash of the one to forget; None: every one.
         traceparent: W3C trace context.
 
     Raises:
         InvalidEventError: it would be no such event; the error names the field and the remedy.
     """
-    data = {"user": {"user_id": subject}}
+    data: dict[str, Any] = {"user": {"user_id": subject}}
+    if browser is not None:
+        data["browser"] = browser
     return _record(topic, identity, time, (BROWSERS_FORGET, subject, data), traceparent)
 
 
