@@ -29,6 +29,7 @@ from tests.builders import (
     a_visit,
     decided,
 )
+from tests.signals import a_signal
 
 if TYPE_CHECKING:
     from countersign.core.login import LoginAttempted
@@ -256,6 +257,31 @@ async def test_forget_again_changes_nothing(make_store: MakeStore) -> None:
         assert await remembered(store, a_login(event_id="next")) is not None
         await store.forget([a_forget(event_id="forget-2")])
         assert await remembered(store, a_login(event_id="next")) is None
+
+
+@pytest.mark.law(7)
+async def test_a_security_signal_forgets_like_a_forget(make_store: MakeStore) -> None:
+    """Law 7: all browsers of its user; no challenge or renewal in flight brings one back; once a signal."""
+    async with make_store() as store:
+        await passed(store, a_login(event_id="first"))
+        login, renewing = a_login(event_id="open", browser_id=PHONE), a_login(event_id="renewing")
+        await store.record([challenged(login)])
+        browser = await remembered(store, renewing)
+        assert browser is not None
+        await store.forget([a_signal()])
+        assert await settle_passed(store, a_challenge(login))
+        until = remember.ends_at(browser, a_tenant().remember)
+        renewal = Recording(
+            event=renewing, decision=decided(renewing), renewed=browser, renewed_until=until
+        )
+        await store.record([renewal])
+        assert await store.remembered("acme", ALICE) == {}
+        roomy = PushBudget(prompts=9, window=timedelta(minutes=10))
+        again = a_login(event_id="again")
+        await store.record([challenged(again, budget=roomy)])
+        assert await settle_passed(store, a_challenge(again))
+        await store.forget([a_signal()])
+        assert len(await store.remembered("acme", ALICE)) == 1
 
 
 async def test_one_browser_can_be_forgotten_alone(make_store: MakeStore) -> None:

@@ -36,6 +36,13 @@ from tests.builders import (
     a_tenant,
 )
 from tests.bus import FixedTenants
+from tests.signals import (
+    ASSURANCE_LEVEL_CHANGE,
+    a_heeding_tenant,
+    a_set,
+    a_signal_record,
+    claims,
+)
 from tests.signing import a_signer, a_signing_tenant, sign
 
 
@@ -319,6 +326,37 @@ async def test_a_batch_of_many_signed_events_has_its_order() -> None:
     await bench.handle(*(sign(one) if n % 3 else one for n, one in enumerate(logins(160))))
     assert bench.answered() == [f"login-{n}" for n in range(160) if n % 3]
     assert [place for place, _, _ in bench.dead()] == list(range(0, 160, 3))
+
+
+@pytest.mark.law(10)
+async def test_a_forged_signal_touches_nothing() -> None:
+    """Law 10: what isn't the issuer's is a dead letter, and asks nothing of the store."""
+    bench = Bench(store=UntouchedStore(), tenants=FixedTenants(a_heeding_tenant()))
+    await bench.handle(
+        a_signal_record(a_set(name="mallory", header={"kid": "k1"})),
+        a_signal_record(claims()),
+        a_signal_record(a_set(claims(iss="https://other.example.com"))),
+    )
+    reasons = [reason for _, reason, _ in bench.dead()]
+    assert reasons == [Defect.INVALID_SIGNATURE, Defect.INVALID_SIGNATURE, Defect.INVALID_EVENT]
+
+
+async def test_a_signal_from_the_future_and_an_increase_do_nothing() -> None:
+    """The one is a dead letter, the other is acknowledged; neither asks anything of the store."""
+    bench = Bench(store=UntouchedStore(), tenants=FixedTenants(a_heeding_tenant()))
+    late = claims(iat=(NOW + timedelta(minutes=6)).timestamp())
+    up = claims(ASSURANCE_LEVEL_CHANGE, payload={"change_direction": "increase"})
+    await bench.handle(a_signal_record(a_set(late)), a_signal_record(a_set(up)))
+    assert bench.dead() == [(0, Defect.TIME_IN_FUTURE, "InvalidEventError")]
+    value = bench.metrics.registry.get_sample_value
+    assert value("countersign_events_total", {"kind": "SecuritySignal"}) == 2
+
+
+async def test_a_signal_of_an_unknown_tenant_waits_for_its_settings() -> None:
+    """It is a dead letter that can be replayed once they are there."""
+    bench = Bench()
+    await bench.handle(a_signal_record(tenant="nobody"))
+    assert [reason for _, reason, _ in bench.dead()] == [Defect.UNKNOWN_TENANT]
 
 
 async def test_metrics_count_what_was_answered() -> None:

@@ -207,7 +207,9 @@ def test_examples_are_what_they_say() -> None:
     assert kinds == [
         *["LoginAttempted"] * 3,
         "LoginReturned",
-        *["BrowsersForget"] * 3,
+        *["BrowsersForget"] * 2,
+        *["SecuritySignal"] * 2,
+        "BrowsersForget",
         "login.challenged",
     ]
 

@@ -20,7 +20,7 @@ from countersign.adapters.tenant_files import load_draft
 from countersign.client.signing import public_jwk, signer
 from countersign.core.errors import SettingsError
 from countersign.core.public_key import MAX_KEYS, PublicKey
-from countersign.core.tenant import EventRules, problems
+from countersign.core.tenant import EventRules, SignalRules, problems
 from countersign.wire.keys import algorithm_of, key_problems, public_keys, verifier
 from countersign.wire.tenant_file import write_toml
 from countersign.wire.tenant_toml import read_draft
@@ -140,6 +140,30 @@ def test_the_file_lies_beside_the_settings(tmp_path: Path) -> None:
     assert settings.events == EventRules(
         signed=True, keys=(a_public_key(), a_public_key("RS256", "k2"))
     )
+
+
+def test_the_issuers_keys_are_read_likewise(tmp_path: Path) -> None:
+    """`[signals]` has a file of its own, and tells of its own places."""
+    file = tmp_path / "acme.toml"
+    file.write_text(
+        'tenant = "acme"\n[signals]\nissuer = "https://id.example.com"\n'
+        'audience = "https://mfa.example.com"\njwks_file = "issuer.json"'
+    )
+    with pytest.raises(SettingsError, match=r"signals.jwks_file: .*can't be read"):
+        load_draft(file)
+    (tmp_path / "issuer.json").write_text(json.dumps({"keys": [{**a_jwk(), "d": CANARY}]}))
+    with pytest.raises(SettingsError, match=r"signals.keys\[0\].d: .*private part"):
+        load_draft(file)
+    (tmp_path / "issuer.json").write_text(json.dumps({"keys": [a_jwk()]}))
+    settings = load_draft(file).settings(version=1, updated_at=NOW, secret=None)
+    assert settings.signals == SignalRules(
+        issuer="https://id.example.com",
+        audience="https://mfa.example.com",
+        keys=(a_public_key(),),
+    )
+    file.write_text('tenant = "acme"\n[signals]\ntrust = "everybody"')
+    with pytest.raises(SettingsError, match=r"signals.trust: .*Use one of signed, topic"):
+        load_draft(file)
 
 
 def test_everything_wrong_with_a_file_is_told_at_once(tmp_path: Path) -> None:

@@ -24,7 +24,9 @@ from countersign.core.tenant import (
     Policy,
     PushBudget,
     Remember,
+    SignalRules,
     TenantSettings,
+    Trust,
 )
 from countersign.wire.durations import iso_duration
 from countersign.wire.tenant import read_settings, settings_record, tenant_of, write_settings
@@ -274,6 +276,13 @@ drawn_settings = st.builds(
             st.builds(PublicKey, kid=texts, kty=texts, alg=st.none() | texts, x=st.none() | texts),
             max_size=3,
         ).map(tuple),
+    ),
+    signals=st.builds(
+        SignalRules,
+        trust=st.sampled_from(Trust),
+        issuer=st.none() | st.text(st.characters(codec="utf-8"), min_size=1, max_size=20),
+        audience=st.none() | st.text(st.characters(codec="utf-8"), min_size=1, max_size=20),
+        keys=st.just((PublicKey(kid="k1", kty="OKP", crv="Ed25519", x="AA"),)) | st.just(()),
     ),
 )
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from countersign.core.errors import Problem, SettingsError
-from countersign.wire.tenant_file import EventsDraft, TenantDraft, draft_problems
+from countersign.wire.tenant_file import KeysDraft, TenantDraft, draft_problems
 from countersign.wire.tenant_toml import read_draft, read_jwks
+
+_Keys = TypeVar("_Keys", bound=KeysDraft)
 
 
 def load_drafts(paths: Sequence[Path]) -> list[TenantDraft]:
@@ -50,13 +53,17 @@ def load_draft(path: Path) -> TenantDraft:
             client_secret_file=None,
         )
         draft = msgspec.structs.replace(draft, duo=duo)
-    draft = msgspec.structs.replace(draft, events=_with_keys(path, "events", draft.events))
+    draft = msgspec.structs.replace(
+        draft,
+        events=_with_keys(path, "events", draft.events),
+        signals=_with_keys(path, "signals", draft.signals),
+    )
     if found := list(draft_problems(draft)):
         raise SettingsError(source=str(path), problems=found)
     return draft
 
 
-def _with_keys(path: Path, name: str, section: EventsDraft) -> EventsDraft:
+def _with_keys(path: Path, name: str, section: _Keys) -> _Keys:
     if section.jwks_file is None:
         return section
     key = f"{name}.jwks_file"

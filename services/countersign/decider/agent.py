@@ -130,7 +130,7 @@ class BatchHandler:
             # Settings published a moment ago count: a tenant is unknown only past the topic's end.
             await self._tenants.catch_up()
         entries = [Entry(p, event, self._tenants.get(event.identity.tenant)) for p, event in events]
-        if not any(needs_proof(entry.tenant) for entry in entries):
+        if not any(_needs_proof(entry) for entry in entries):
             return entries
         return await self._proven(records, entries, answers)
 
@@ -144,7 +144,7 @@ class BatchHandler:
         proven, verified = [], 0
         for entry in entries:
             tenant = entry.tenant
-            if tenant is not None and needs_proof(tenant):
+            if tenant is not None and needs_proof(entry.event, tenant):
                 verified += 1
                 if verified % _AT_ONCE == 0:
                     await asyncio.sleep(0)  # whoever else waits for this process has a turn
@@ -255,6 +255,10 @@ class BatchHandler:
             self._metrics.results.labels(kind, reason).inc(count)
         for reason, count in dead_letters.items():
             self._metrics.dead_letters.labels(reason).inc(count)
+
+
+def _needs_proof(entry: Entry) -> bool:
+    return entry.tenant is not None and needs_proof(entry.event, entry.tenant)
 
 
 def _tell(error: Exception) -> None:

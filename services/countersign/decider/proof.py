@@ -6,16 +6,17 @@ identity, and asks nothing of the store. Of tenants that don't ask nothing is co
 
 from __future__ import annotations
 
-from countersign.core.login import Inbound
-from countersign.core.tenant import TenantSettings
+from countersign.core.errors import Defect, InvalidEventError
+from countersign.core.login import Inbound, SecuritySignal
+from countersign.core.tenant import SignalRules, TenantSettings, Trust
 from countersign.decider.channel import BusRecord
-from countersign.wire.signatures import verify_event
+from countersign.wire.signatures import verify_event, verify_token
 from countersign.wire.signed_part import signed_part
 
 
-def needs_proof(tenant: TenantSettings | None) -> bool:
-    """Say whether events of a tenant have to prove who sent them."""
-    return tenant is not None and tenant.events.signed
+def needs_proof(event: Inbound, tenant: TenantSettings) -> bool:
+    """Say whether an event has to prove who sent it."""
+    return tenant.events.signed or isinstance(event, SecuritySignal)
 
 
 def verify(record: BusRecord, event: Inbound, tenant: TenantSettings) -> None:
@@ -24,5 +25,35 @@ def verify(record: BusRecord, event: Inbound, tenant: TenantSettings) -> None:
     Raises:
         InvalidEventError: nobody whom the tenant names.
     """
-    part = signed_part(record.value or b"", record.headers, event.identity.tenant)
-    verify_event(part, tenant.events.keys)
+    if isinstance(event, SecuritySignal):
+        _verify_signal(event, tenant.signals)
+        if event.token is not None:
+            return  # it is signed, by itself
+    if tenant.events.signed:
+        part = signed_part(record.value or b"", record.headers, event.identity.tenant)
+        verify_event(part, tenant.events.keys)
+
+
+def _verify_signal(event: SecuritySignal, rules: SignalRules) -> None:
+    if event.token is not None or rules.trust is Trust.SIGNED:
+        if not rules.keys or rules.issuer is None or rules.audience is None:
+            raise InvalidEventError(
+                Defect.INVALID_SIGNATURE,
+                "the tenant takes no signals: issuer, audience or keys are missing in [signals]; apply"
+                " the settings with them, then replay the dead letter",
+            )
+        if event.token is None:
+            raise InvalidEventError(
+                Defect.INVALID_SIGNATURE,
+                "the tenant takes signed signals alone; send a SET, as application/secevent+jwt, or"
+                ' let it set trust = "topic" in [signals]',
+            )
+        verify_token(event.token, rules.keys)
+    if rules.issuer is not None and event.identity.source != rules.issuer:
+        raise InvalidEventError(
+            Defect.INVALID_EVENT, "iss is not the issuer of [signals]; send its signals alone"
+        )
+    if rules.audience is not None and rules.audience not in event.audience:
+        raise InvalidEventError(
+            Defect.INVALID_EVENT, "aud is not the audience of [signals]; send what is meant for it"
+        )

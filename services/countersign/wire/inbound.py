@@ -26,6 +26,7 @@ from countersign.core.login import (
     LoginReturned,
     PostLoginEvent,
     ReturnCode,
+    SecuritySignal,
     Subject,
     TenantRef,
     control_character_in,
@@ -40,6 +41,7 @@ from countersign.wire.forms import (
     form_of,
     header_texts,
 )
+from countersign.wire.signals import Signal, read_claims, read_token
 
 MAX_EVENT_BYTES = 256 * 1024
 """A larger event is a dead letter: a login has no use for so much."""
@@ -47,6 +49,9 @@ MAX_EVENT_BYTES = 256 * 1024
 LOGIN_ATTEMPTED = "countersign.login.attempted.v1"
 LOGIN_RETURNED = "countersign.login.returned.v1"
 BROWSERS_FORGET = "countersign.browsers.forget.v1"
+SECURITY_SIGNAL = "countersign.security.signal.v1"
+
+_SET = "application/secevent+jwt"  # RFC 8417, section 7.2
 
 # W3C Trace Context, section 3.2: version, trace id, parent id, flags.
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
@@ -70,6 +75,7 @@ class _Forget(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _structured = msgspec.json.Decoder(Structured)
+_text = msgspec.json.Decoder(str)
 _bare = msgspec.json.Decoder(Bare)
 _attempted = msgspec.json.Decoder(PostLoginEvent)
 _returned = msgspec.json.Decoder(_Returned)
@@ -102,8 +108,9 @@ def read_event(key: bytes | None, value: bytes | None, headers: Headers) -> Inbo
         case Form.STRUCTURED:
             event = _structured_event(value)
         case Form.BINARY:
-            texts.pop("content-type", None)
-            event = _event(convert_attributes(texts, Attributes), value)
+            content_type = texts.pop("content-type", "").lower().partition(";")[0].rstrip()
+            token = value if content_type == _SET else None
+            event = _event(convert_attributes(texts, Attributes), value, token)
         case Form.BARE:
             event = _bare_event(value)
     if key != event.key:
@@ -126,10 +133,12 @@ def _refuse_other_encodings(value: bytes) -> None:
 
 def _structured_event(value: bytes) -> Inbound:
     envelope = decode(_structured, value)
-    return _event(envelope, bytes(envelope.data))
+    data = bytes(envelope.data)
+    token = decode(_text, data).encode() if data.startswith(b'"') else None
+    return _event(envelope, data, token)
 
 
-def _event(attributes: Attributes, data: bytes) -> Inbound:
+def _event(attributes: Attributes, data: bytes, token: bytes | None) -> Inbound:
     match attributes.type:
         case "countersign.login.attempted.v1":
             return _login(attributes, decode(_attempted, data), data)
@@ -144,11 +153,26 @@ def _event(attributes: Attributes, data: bytes) -> Inbound:
             forget = decode(_forget, data)
             common = _common(attributes, forget.tenant, forget.user.user_id, data)
             return BrowsersForget(**common, browser=forget.browser)
+        case "countersign.security.signal.v1":
+            signal = read_claims(data) if token is None else read_token(token.decode())
+            return _security_signal(attributes, signal, data)
         case _:
             raise InvalidEventError(
                 Defect.UNKNOWN_TYPE,
-                f"type is none of {LOGIN_ATTEMPTED}, {LOGIN_RETURNED}, {BROWSERS_FORGET}",
+                f"type is none of {LOGIN_ATTEMPTED}, {LOGIN_RETURNED}, {BROWSERS_FORGET}, {SECURITY_SIGNAL}",
             )
+
+
+def _security_signal(attributes: Attributes, signal: Signal, data: bytes) -> SecuritySignal:
+    """Return the event; the issuer and its `jti` identify it, in whatever envelope it comes."""
+    more = {"iss": signal.issuer, "jti": signal.jti}
+    common = _common(attributes, None, signal.subject, data, more)
+    common["identity"] = EventIdentity(attributes.tenantid or "", signal.issuer, signal.jti)
+    # Neither may be from the future.
+    common["time"] = max(attributes.time, signal.issued_at)
+    return SecuritySignal(
+        **common, audience=signal.audience, revokes=signal.revokes, token=signal.token
+    )
 
 
 def _bare_event(value: bytes) -> LoginAttempted:

@@ -106,7 +106,7 @@ def _verify(what: str, token: str, protected: str, keys: Sequence[PublicKey]) ->
         raise _refused(what, f"has another alg than its key, which is for {made.algorithm_name}")
     try:
         _jws.decode_complete(token, made, algorithms=[made.algorithm_name])
-    except PyJWTError:
+    except (PyJWTError, ValueError, RecursionError):
         raise _refused(
             what, "doesn't verify; sign the very bytes that are sent, with the key that kid names"
         ) from None

@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 
 from countersign.core.errors import Problem
-from countersign.core.login import TenantId
+from countersign.core.login import SourceUri, TenantId
 from countersign.core.public_key import PublicKey
 from countersign.core.tenant import (
     ChallengeRules,
@@ -24,7 +24,9 @@ from countersign.core.tenant import (
     PushBudget,
     Remember,
     SealedSecret,
+    SignalRules,
     TenantSettings,
+    Trust,
     problems,
 )
 from countersign.wire.durations import iso_duration
@@ -56,18 +58,30 @@ class DuoDraft(msgspec.Struct, frozen=True, kw_only=True):
         return f"DuoDraft(client_id={self.client_id!r}, api_host={self.api_host!r})"
 
 
-class EventsDraft(msgspec.Struct, frozen=True, kw_only=True):
-    """The section `[events]`.
+class KeysDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """A section with public keys.
 
     Attributes:
-        signed: whether every event has to carry a signature.
-        keys: public keys, as they were written.
+        keys: the keys, as they were written.
         jwks_file: the file with the keys, as the settings file names it.
     """
 
-    signed: bool = False
     keys: tuple[Mapping[str, Any], ...] = ()
     jwks_file: str | None = None
+
+
+class EventsDraft(KeysDraft, frozen=True, kw_only=True):
+    """The section `[events]`; see `EventRules`."""
+
+    signed: bool = False
+
+
+class SignalsDraft(KeysDraft, frozen=True, kw_only=True):
+    """The section `[signals]`; see `SignalRules`."""
+
+    trust: Trust = Trust.SIGNED
+    issuer: SourceUri | None = None
+    audience: SourceUri | None = None
 
 
 class TenantDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +101,7 @@ class TenantDraft(msgspec.Struct, frozen=True, kw_only=True):
     challenge: ChallengeRules = ChallengeRules()
     push_budget: PushBudget = PushBudget()
     events: EventsDraft = EventsDraft()
+    signals: SignalsDraft = SignalsDraft()
 
     def settings(
         self, *, version: int, updated_at: datetime, secret: SealedSecret | None
@@ -108,6 +123,12 @@ class TenantDraft(msgspec.Struct, frozen=True, kw_only=True):
             challenge=self.challenge,
             push_budget=self.push_budget,
             events=EventRules(signed=self.events.signed, keys=public_keys(self.events.keys)),
+            signals=SignalRules(
+                trust=self.signals.trust,
+                issuer=self.signals.issuer,
+                audience=self.signals.audience,
+                keys=public_keys(self.signals.keys),
+            ),
         )
 
 
@@ -128,9 +149,15 @@ def draft_problems(draft: TenantDraft) -> Iterator[Problem]:
             " the one in force",
         )
     yield from key_problems("events.keys", draft.events.keys)
+    yield from key_problems("signals.keys", draft.signals.keys)
     yield from problems(
         draft.settings(version=_SOME_VERSION, updated_at=_SOME_INSTANT, secret=_SOME_SECRET)
     )
+
+
+_SECTIONS: Final = (
+    *("duo", "factors", "mfa", "remember", "challenge", "push_budget", "events", "signals"),
+)
 
 
 def write_toml(settings: TenantSettings) -> str:
@@ -141,13 +168,15 @@ def write_toml(settings: TenantSettings) -> str:
         "",
         f"tenant = {_toml(settings.tenant)}",
     ]
-    for name in ("duo", "factors", "mfa", "remember", "challenge", "push_budget", "events"):
+    for name in _SECTIONS:
         section = getattr(settings, name)
         if section is None:
             continue
         lines += ["", f"[{name}]"]
         for field in msgspec.structs.fields(section):
             value = getattr(section, field.name)
+            if value is None:
+                continue
             if isinstance(value, SealedSecret):
                 lines.append("# Stars keep the secret that is in force.")
                 value = KEEP

@@ -19,7 +19,14 @@ import msgspec
 from countersign.core.errors import Problem, SettingsError
 from countersign.core.login import TenantId
 from countersign.core.tenant import ChallengeRules, Factors, Mfa, PushBudget, Remember
-from countersign.wire.tenant_file import KEEP, DuoDraft, EventsDraft, TenantDraft
+from countersign.wire.tenant_file import (
+    KEEP,
+    DuoDraft,
+    EventsDraft,
+    KeysDraft,
+    SignalsDraft,
+    TenantDraft,
+)
 
 _SECTIONS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "duo": DuoDraft,
@@ -29,6 +36,7 @@ _SECTIONS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "challenge": ChallengeRules,
     "push_budget": PushBudget,
     "events": EventsDraft,
+    "signals": SignalsDraft,
 }
 
 
@@ -84,7 +92,8 @@ def read_draft(text: bytes, source: str) -> TenantDraft:
             found.append(_explained(name, kind, error))
     found += _tenant(document)
     found += _secret(sections.get("duo"))
-    found += _keys("events", sections.get("events"))
+    for name, section in sections.items():
+        found += _keys(name, section)
     if found:
         raise SettingsError(source=source, problems=found)
     return TenantDraft(source=source, tenant=document["tenant"], **_kept(sections))  # type: ignore[arg-type]  # each section has its own type
@@ -117,8 +126,8 @@ def _secret(duo: msgspec.Struct | None) -> Iterator[Problem]:
         )
 
 
-def _keys(name: str, section: msgspec.Struct | None) -> Iterator[Problem]:
-    if isinstance(section, EventsDraft) and section.keys and section.jwks_file is not None:
+def _keys(name: str, section: msgspec.Struct) -> Iterator[Problem]:
+    if isinstance(section, KeysDraft) and section.keys and section.jwks_file is not None:
         yield Problem(
             key=f"{name}.keys",
             problem=f"is given, and {name}.jwks_file too",
