@@ -16,7 +16,7 @@ from countersign.core.challenge import Challenge
 from countersign.core.errors import BusUnavailableError, Defect, StoreUnavailableError
 from countersign.core.login import BrowsersForget, LoginAttempted
 from countersign.core.result import Decision
-from countersign.core.tenant import TenantSettings
+from countersign.core.tenant import EventRules, TenantSettings
 from countersign.decider.agent import BatchHandler, Topics
 from countersign.decider.judge import Judge
 from countersign.decider.limit import DeadLetterLimit, DeadLetterLimitError
@@ -317,6 +317,20 @@ async def test_a_signed_event_may_come_again_with_another_signature() -> None:
         await bench.handle(sign(a_login_record()))
     first, second = bench.publisher.records
     assert first == second
+
+
+@pytest.mark.law(1)
+async def test_a_failure_while_verifying_is_one_events_alone() -> None:
+    """Law 1: an event whose verification fails by our own fault is the one dead letter."""
+    broken = EventRules(signed=True, keys=5)  # type: ignore[arg-type]  # no settings are like this
+    tenants = FixedTenants(a_tenant(tenant=GLOBEX, events=broken), a_signing_tenant())
+    bench = Bench(tenants=tenants)
+    await bench.handle(
+        sign(a_login_record(event_id="one", subject="auth0|one", tenant=GLOBEX)),
+        sign(a_login_record(event_id="two", subject="auth0|two")),
+    )
+    assert bench.answered() == ["two"]
+    assert bench.dead() == [(0, Defect.UNEXPECTED, "TypeError")]
 
 
 @pytest.mark.law(1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
@@ -236,6 +238,35 @@ def test_the_signed_example_verifies() -> None:
     headers = [(name, text) for name, text in record.headers if name != HEADER]
     again = signed(record._replace(headers=headers), "acme", signer(pem, "shop-2026"))
     assert again == record
+
+
+def test_the_sample_in_node_signs_likewise(tmp_path: Path) -> None:
+    """Run as the page shows it, with the page's key, it makes the page's signature."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("there is no node here")
+    blocks = _FENCE.findall(_text(EVENTS))
+    (sample,) = (block for language, block in blocks if language == "js")
+    private = next(json.loads(block) for _, block in blocks if '"d":' in block)
+    public = next(
+        json.loads(block)["keys"][0] for _, block in blocks if block.startswith('{ "keys"')
+    )
+    (example,) = (each for each in _examples() if "ce_signature" in each.get("headers", {}))
+    headers = example["headers"]
+    names = {name: headers[f"ce_{name}"] for name in ("id", "source", "type", "time")}
+    given = {**names, "tenant": headers["ce_tenantid"], "data": example["value_text"]}
+    program = tmp_path / "sign.mjs"
+    program.write_text(
+        "import { createPrivateKey, sign } from 'node:crypto'\n"
+        f"const key = {json.dumps({**private, 'x': public['x']})}\n"
+        "const privateKey = createPrivateKey({ key, format: 'jwk' })\n"
+        f"const {{ id, source, type, time, tenant, data }} = {json.dumps(given)}\n"
+        f"const headers = {{}}\n{sample}console.log(headers.ce_signature)\n"
+    )
+    run = subprocess.run(  # noqa: S603  # our own program
+        [node, str(program)], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert run.stdout.strip() == headers["ce_signature"]
 
 
 def test_every_topic_is_documented() -> None:

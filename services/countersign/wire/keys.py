@@ -40,7 +40,7 @@ def algorithm_of(key: PublicKey) -> str | None:
     return key.alg if key.alg in names else None
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=4096)
 def verifier(key: PublicKey) -> PyJWK | None:
     """Return what verifies with a key; None where it can't be used."""
     algorithm = algorithm_of(key)
