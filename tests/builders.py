@@ -193,11 +193,13 @@ def a_forget_record(
     source: str = SOURCE,
     event_id: str = "forget-1",
     subject: str = ALICE,
+    browser: str | None = None,
     time: datetime = NOW,
 ) -> InboundRecord:
-    """Return the record of a `browsers.forget`."""
+    """Return the record of a `browsers.forget`: of the browser with this hash, or of all."""
+    data: dict[str, Any] = {"user": {"user_id": subject}}
     return a_record(
-        {"user": {"user_id": subject}},
+        data if browser is None else {**data, "browser": browser},
         kind=BROWSERS_FORGET,
         tenant=tenant,
         source=source,

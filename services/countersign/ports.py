@@ -132,7 +132,10 @@ class Store(Protocol):
         ...
 
     async def forget(self, events: Sequence[BrowsersForget]) -> None:
-        """Forget all remembered browsers of each event's user."""
+        """Forget each event's browser, or all of its user's.
+
+        Challenges of the user that are open now remember nothing any more, whichever browser was meant.
+        """
         ...
 
     async def remembered(self, tenant: str, subject: str) -> dict[str, RememberedBrowser]:

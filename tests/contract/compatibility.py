@@ -210,11 +210,22 @@ class _Comparison:
             if keyword in each and self._writer.spelled_out(each[keyword]) == condition
         ]
         if not alike:
-            yield f"has another {keyword}"
+            if not self._ruled_out(condition, has):
+                yield f"has another {keyword}"
             return
         for branch in ("then", "else"):
             ours = {"allOf": [each.get(branch, True) for each in alike]}
             yield from self.misfits(ours, wants.get(branch, True))
+
+    def _ruled_out(self, condition: dict[str, Any], has: _Together) -> bool:
+        """Say whether nothing that is written meets a condition, as one on a type that is new."""
+        for name in condition.get("required", []):
+            ours = [each["properties"][name] for each in has if name in each.get("properties", {})]
+            values = _values(self._writer.together({"allOf": ours}))
+            wanted = _values([condition.get("properties", {}).get(name, {})])
+            if values is not None and wanted is not None:
+                return not any(value in wanted for value in values)
+        return False
 
     def _spelled(self, keyword: str, has: _Together, wants: dict[str, Any]) -> Iterator[str]:
         # Of two patterns, formats, defaults, …: who can say which one takes more?

@@ -71,6 +71,12 @@ def paths(document: object, here: Path = ()) -> Iterator[Path]:
             yield from paths(value, (*here, position))
 
 
+def dotted(path: Path) -> str:
+    """Return a path as `schema_files.declared` writes it."""
+    text = ".".join("[]" if isinstance(step, int) else step for step in path)
+    return text.replace(".[]", "[]")
+
+
 def changed(document: Any, path: Path, value: object) -> Any:  # noqa: ANN401  # any JSON
     """Return a document with another value at a path; where the path is gone, nothing changes."""
     result = copy.deepcopy(document)

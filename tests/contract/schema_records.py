@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from countersign.core.errors import Defect
+from countersign.wire.signals import KNOWN
 from tests.contract.schema_files import (
     BARE,
     BINARY_HEADERS,
@@ -21,7 +22,9 @@ from tests.contract.schema_files import (
     LOGIN_ATTEMPTED,
     LOGIN_RETURNED,
     SCHEMAS,
+    SECURITY_SIGNAL,
     STRUCTURED,
+    TOKEN,
     validator,
 )
 
@@ -31,6 +34,7 @@ DATA = {
     "countersign.login.attempted.v1": LOGIN_ATTEMPTED,
     "countersign.login.returned.v1": LOGIN_RETURNED,
     "countersign.browsers.forget.v1": BROWSERS_FORGET,
+    "countersign.security.signal.v1": SECURITY_SIGNAL,
 }
 """The schema of the data, by the event's type."""
 
@@ -115,6 +119,44 @@ def json_value(value: bytes | None) -> Any:  # noqa: ANN401  # any JSON
     return json.loads(value.decode(), parse_constant=_refuse)
 
 
+def event_value(record: Record) -> Any:  # noqa: ANN401  # any JSON
+    """Return what the schemas see of a value: its JSON, or a token's text.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if _is_token(headers_object(record.headers)):
+        return (record.value or b"").decode()
+    return json_value(record.value)
+
+
+def _is_token(headers: dict[str, str]) -> bool:
+    content_type = headers.get("content-type", "").lower().partition(";")[0].rstrip()
+    return content_type == "application/secevent+jwt"
+
+
+def _user(data: Any) -> object:  # noqa: ANN401  # any JSON
+    """Return whom data are about; of a signal that names several users, none."""
+    if "events" not in data:
+        return data["user"]["user_id"]
+    known = (data["events"].get(uri) or {} for uri in KNOWN)
+    subjects = [data.get("sub_id"), *(payload.get("subject") for payload in known)]
+    names = {_name(subject) for subject in subjects if subject is not None}
+    return names.pop() if len(names) == 1 else None
+
+
+def _name(subject: dict[str, Any]) -> object:
+    kind = subject.get("format") or subject.get("subject_type") or "complex"
+    if kind == "complex":
+        return _name(subject["user"])
+    return subject["id"] if kind == "opaque" else subject["sub"]
+
+
+def _claims(token: str) -> Any:  # noqa: ANN401  # any JSON
+    part = token.split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+
+
 def _refuse(constant: str) -> None:
     raise ValueError(constant)
 
@@ -134,7 +176,7 @@ def schema_accepts(record: Record) -> bool | None:
     """Say what the schemas make of a login event; None where the value is no JSON."""
     headers = headers_object(record.headers)
     try:
-        value = json_value(record.value)
+        value = event_value(record)
     except (ValueError, RecursionError):
         return None
     match form_of(record, value):
@@ -143,7 +185,8 @@ def schema_accepts(record: Record) -> bool | None:
         case "bare":
             return validator(BARE).is_valid(value)
         case _:
-            data = DATA.get(headers.get("ce_type", ""))
+            signal = headers.get("ce_type") == "countersign.security.signal.v1"
+            data = TOKEN if signal and _is_token(headers) else DATA.get(headers.get("ce_type", ""))
             fits = data is not None and validator(data).is_valid(value)
             return fits and validator(BINARY_HEADERS).is_valid(headers)
 
@@ -155,14 +198,16 @@ def accepts(record: Record) -> bool:
     """
     if not schema_accepts(record):
         return False
-    value = json_value(record.value)
+    value = event_value(record)
     form = form_of(record, value)
     structured = form == "structured"
     envelope = value if structured else headers_object(record.headers)
     data = value["data"] if structured else value
     outer = envelope.get("tenantid" if structured else "ce_tenantid")
-    inner = data["tenant"]["id"] if data.get("tenant") is not None else None
+    data = _claims(data) if isinstance(data, str) else data
+    signal = "events" in data
+    inner = data["tenant"]["id"] if data.get("tenant") is not None and not signal else None
     tenants = {tenant for tenant in (outer, inner) if tenant is not None}
     # Of the binary form alone no schema sees both places where the tenant may be named.
     assert tenants or form == "binary"
-    return len(tenants) == 1 and record.key == f"{tenants.pop()}:{data['user']['user_id']}".encode()
+    return len(tenants) == 1 and record.key == f"{tenants.pop()}:{_user(data)}".encode()

@@ -53,6 +53,12 @@ def test_every_released_topic_has_a_promise() -> None:
     assert load(RELEASED)
 
 
+def _demands(kind: str) -> dict[str, Any]:
+    """Return what asks for a tenant in each event of a type."""
+    condition = {"required": ["type"], "properties": {"type": {"const": kind}}}
+    return {"if": condition, "then": {"required": ["tenantid"]}}
+
+
 TYPES = _of(HEADERS, "properties", "ce_type", "enum")
 REASONS = _of(RESULT, "properties", "reason", "enum")
 
@@ -83,6 +89,8 @@ REASONS = _of(RESULT, "properties", "reason", "enum")
         (STRUCTURED, ("properties", "specversion", "const"), "1.1"),
         (STRUCTURED, ("allOf", 0, "then"), {"properties": {"data": {"required": ["login"]}}}),
         (STRUCTURED, ("anyOf",), _of(STRUCTURED, "anyOf")[:1]),
+        (STRUCTURED, ("allOf",), [*_of(STRUCTURED, "allOf"), _demands(TYPES[0])]),
+        (STRUCTURED, ("allOf",), [{**_demands(TYPES[0]), "if": {"required": ["type"]}}]),
         # What we write: nothing comes that was not announced.
         (RESULT, ("required",), _of(RESULT, "required")[1:]),
         (RESULT, ("properties", "reason", "enum"), [*REASONS, "bad_mood"]),
@@ -134,6 +142,7 @@ def test_a_breaking_change_is_refused(name: str, path: Path, value: object) -> N
         (ATTEMPTED, ("$defs", "subject", "pattern"), LEFT_OUT),
         (HEADERS, ("properties", "ce_type", "enum"), [*TYPES, "countersign.login.dreamt.v1"]),
         (STRUCTURED, ("required",), _of(STRUCTURED, "required")[:-1]),
+        (STRUCTURED, ("allOf",), [*_of(STRUCTURED, "allOf"), _demands("login.dreamt")]),
         (RESULT, ("properties", "score"), NEW),
         (RESULT, ("required",), [*_of(RESULT, "required"), "provider"]),
         (RESULT, ("properties", "subject", "maxLength"), 256),

@@ -16,14 +16,19 @@ from jsonschema import Draft202012Validator
 from countersign.core.errors import Defect
 from countersign.core.login import PostLoginEvent
 from countersign.core.result import Assurance, Reason, ResultType, Verdict
-from countersign.core.tenant import DuoUsername, Failmode, Policy, TenantSettings
-from countersign.wire.inbound import BROWSERS_FORGET, LOGIN_ATTEMPTED, LOGIN_RETURNED
+from countersign.core.tenant import DuoUsername, Failmode, Policy, TenantSettings, Trust
+from countersign.wire.inbound import (
+    BROWSERS_FORGET,
+    LOGIN_ATTEMPTED,
+    LOGIN_RETURNED,
+    SECURITY_SIGNAL,
+)
 from countersign.wire.results import ResultBody
 from tests.contract import schema_files as files
 from tests.contract.schema_files import declared, schema_files, schemas
 from tests.contract.schema_records import EXAMPLES, load
 
-_EVENT_TYPES = {LOGIN_ATTEMPTED, LOGIN_RETURNED, BROWSERS_FORGET}
+_EVENT_TYPES = {LOGIN_ATTEMPTED, LOGIN_RETURNED, BROWSERS_FORGET, SECURITY_SIGNAL}
 
 
 def _loaded() -> list[Any]:
@@ -85,6 +90,7 @@ def test_the_same_definition_is_the_same_everywhere() -> None:
         (files.SETTINGS, "mfa.policy", Policy),
         (files.SETTINGS, "mfa.duo_username", DuoUsername),
         (files.SETTINGS, "challenge.failmode", Failmode),
+        (files.SETTINGS, "signals.trust", Trust),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )

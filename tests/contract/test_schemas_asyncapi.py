@@ -21,6 +21,7 @@ from countersign.wire.inbound import (
     LOGIN_ATTEMPTED,
     LOGIN_RETURNED,
     MAX_EVENT_BYTES,
+    SECURITY_SIGNAL,
 )
 from tests.contract.compatibility import PROMISES
 from tests.contract.schema_files import SCHEMAS, complaints, schema_files
@@ -31,6 +32,7 @@ _MESSAGES = {
     "login.attempted": "loginAttempted",
     "login.returned": "loginReturned",
     "browsers.forget": "browsersForget",
+    "security.signal": "securitySignal",
     "settings": "settings",
     "result": "loginAllowed",
 }
@@ -121,7 +123,7 @@ def test_operations_and_channels_name_the_same_messages() -> None:
 def test_the_types_are_the_codes() -> None:
     """Each event type that is read and each result type that is written is a message of its name."""
     names = {message["name"] for message in _messages().values()}
-    assert {LOGIN_ATTEMPTED, LOGIN_RETURNED, BROWSERS_FORGET} <= names
+    assert {LOGIN_ATTEMPTED, LOGIN_RETURNED, BROWSERS_FORGET, SECURITY_SIGNAL} <= names
     for kind in ResultType:
         (message,) = (
             message

@@ -11,10 +11,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from countersign.core.errors import Defect, InvalidEventError
-from countersign.wire.inbound import LOGIN_ATTEMPTED, LOGIN_RETURNED, read_event
+from countersign.wire.inbound import (
+    LOGIN_ATTEMPTED,
+    LOGIN_RETURNED,
+    SECURITY_SIGNAL,
+    read_event,
+)
+from countersign.wire.signals import KNOWN
 from tests.contract import schema_files as files
 from tests.contract.schema_files import declared, schemas
-from tests.contract.schema_mutations import FEW_PROBES, PROBES, Path, changed, mutated, paths
+from tests.contract.schema_mutations import FEW_PROBES, PROBES, changed, dotted, mutated, paths
 from tests.contract.schema_records import (
     DATA,
     EXAMPLES,
@@ -87,7 +93,7 @@ def _structured(envelope: dict[str, Any]) -> Record:
     return Record(key, json.dumps(envelope).encode(), _ENVELOPE)
 
 
-_MESSAGES = ("login.attempted", "login.returned", "browsers.forget")
+_MESSAGES = ("login.attempted", "login.returned", "browsers.forget", "security.signal")
 
 
 @pytest.mark.parametrize("example", [p for m in _MESSAGES for p in examples(m, "valid")])
@@ -110,7 +116,7 @@ def test_an_invalid_example_is_refused_for_its_defect(example: Example) -> None:
 
 def test_the_full_example_has_every_declared_field() -> None:
     """So a change at each of its paths is a change at each declared path."""
-    here = {_dotted(path) for path in paths(_login())}
+    here = {dotted(path) for path in paths(_login())}
     assert {path for path, _ in declared(schemas()[files.LOGIN_ATTEMPTED])} <= here
 
 
@@ -121,18 +127,13 @@ def _limited_fields() -> set[str]:
     return {path for path, field in fields if limits & field.keys()}
 
 
-def _dotted(path: Path) -> str:
-    text = ".".join("[]" if isinstance(step, int) else step for step in path)
-    return text.replace(".[]", "[]")
-
-
 @pytest.mark.parametrize("section", sorted(_login()))
 def test_both_say_the_same_of_every_probe_at_every_path(section: str) -> None:
     """Each probe in place of each field of a part of a login, one at a time."""
     data = {name: _login()[name] for name in (*_LEAST, section)}
     limited = _limited_fields()
     for path in [path for path in paths(data) if path[0] == section]:
-        for probe in PROBES if _dotted(path) in limited else FEW_PROBES:
+        for probe in PROBES if dotted(path) in limited else FEW_PROBES:
             _agree(_structured(_envelope(changed(data, path, probe))))
 
 
@@ -167,6 +168,45 @@ def _binary(envelope: dict[str, Any]) -> Record:
     ]
     data = envelope.get("data")
     return Record(_key(data, envelope.get("tenantid")), json.dumps(data).encode(), headers)
+
+
+def _signal() -> dict[str, Any]:
+    alice = {"format": "opaque", "id": "auth0|alice"}
+    return {
+        "iss": "https://id.example.com",
+        "aud": ["https://mfa.example.com"],
+        "jti": "signal-1",
+        "iat": 1772442000,
+        "sub_id": {"format": "complex", "user": alice},
+        "events": {
+            KNOWN[0]: {"subject": {"format": "iss_sub", "iss": "x", "sub": "auth0|alice"}},
+            KNOWN[2]: {"change_direction": "decrease", "subject": None},
+        },
+    }
+
+
+def _agree_on_signal(claims: Any) -> None:  # noqa: ANN401  # any JSON
+    envelope = {**_envelope(claims, SECURITY_SIGNAL), "tenantid": "acme"}
+    key = b"acme:auth0|alice"
+    _agree(Record(key, json.dumps(envelope).encode(), _ENVELOPE))
+    headers = [(f"ce_{name}", text.encode()) for name, text in envelope.items() if name != "data"]
+    _agree(Record(key, json.dumps(claims).encode(), headers))
+
+
+def test_both_say_the_same_of_every_probe_in_a_signal() -> None:
+    """Each probe in place of each claim, one at a time, as an envelope and with headers."""
+    more = [("sub_id", "subject_type"), ("sub_id", "id"), ("sub_id", "user", "subject_type")]
+    named = ({"format": "opaque"}, {"subject_type": "iss-sub"}, {"id": "auth0|alice"}, "opaque")
+    for path in [*paths(_signal()), *more]:
+        for probe in (*PROBES, *named):
+            _agree_on_signal(changed(_signal(), path, probe))
+
+
+@unhurried
+@given(mutated(_signal(), ("exp",), ("sub_id", "subject_type"), ("events", "https://other")))
+def test_both_say_the_same_of_a_changed_signal(claims: dict[str, Any]) -> None:
+    """A signal with up to three claims changed at random."""
+    _agree_on_signal(claims)
 
 
 @unhurried

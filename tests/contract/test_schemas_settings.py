@@ -17,7 +17,7 @@ from countersign.wire.tenant import read_settings, settings_record, write_settin
 from tests import strategies
 from tests.contract import schema_files as files
 from tests.contract.schema_files import complaints, validator
-from tests.contract.schema_mutations import FEW_PROBES, PROBES, changed, mutated, paths
+from tests.contract.schema_mutations import FEW_PROBES, PROBES, changed, dotted, mutated, paths
 from tests.contract.schema_records import EXAMPLES, Example, Record, examples, json_value, load
 
 unhurried = settings(
@@ -66,7 +66,7 @@ def test_an_invalid_example_is_refused(example: Example) -> None:
 
 def test_the_full_example_has_every_declared_field() -> None:
     """So a change at each of its paths is a change at each declared path."""
-    here = {".".join(map(str, path)) for path in paths(_full())}
+    here = {dotted(path) for path in paths(_full())}
     assert {path for path, _ in files.declared(files.schemas()[files.SETTINGS])} <= here
 
 

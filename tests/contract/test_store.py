@@ -20,6 +20,7 @@ from tests.builders import (
     GLOBEX,
     LAPTOP,
     NOW,
+    PHONE,
     PSEUDONYMS,
     a_challenge,
     a_forget,
@@ -28,6 +29,7 @@ from tests.builders import (
     a_visit,
     decided,
 )
+from tests.signals import a_signal
 
 if TYPE_CHECKING:
     from countersign.core.login import LoginAttempted
@@ -255,6 +257,93 @@ async def test_forget_again_changes_nothing(make_store: MakeStore) -> None:
         assert await remembered(store, a_login(event_id="next")) is not None
         await store.forget([a_forget(event_id="forget-2")])
         assert await remembered(store, a_login(event_id="next")) is None
+
+
+@pytest.mark.law(7)
+async def test_a_security_signal_forgets_like_a_forget(make_store: MakeStore) -> None:
+    """Law 7: all browsers of its user; no challenge or renewal in flight brings one back; once a signal."""
+    async with make_store() as store:
+        await passed(store, a_login(event_id="first"))
+        login, renewing = a_login(event_id="open", browser_id=PHONE), a_login(event_id="renewing")
+        await store.record([challenged(login)])
+        browser = await remembered(store, renewing)
+        assert browser is not None
+        await store.forget([a_signal()])
+        assert await settle_passed(store, a_challenge(login))
+        until = remember.ends_at(browser, a_tenant().remember)
+        renewal = Recording(
+            event=renewing, decision=decided(renewing), renewed=browser, renewed_until=until
+        )
+        await store.record([renewal])
+        assert await store.remembered("acme", ALICE) == {}
+        roomy = PushBudget(prompts=9, window=timedelta(minutes=10))
+        again = a_login(event_id="again")
+        await store.record([challenged(again, budget=roomy)])
+        assert await settle_passed(store, a_challenge(again))
+        await store.forget([a_signal()])
+        assert len(await store.remembered("acme", ALICE)) == 1
+
+
+async def test_one_browser_can_be_forgotten_alone(make_store: MakeStore) -> None:
+    """A "forget" that names a browser ends that one; it is known by its keyed hash, and to its user alone."""
+    async with make_store() as store:
+        await passed(store, a_login(event_id="a1"))
+        await passed(store, a_login(event_id="a2", browser_id=PHONE))
+        await passed(store, a_login(event_id="b1", subject=BOB))
+        laptop, phone = (PSEUDONYMS.browser("acme", ALICE, name) for name in (LAPTOP, PHONE))
+        await store.forget([a_forget(subject=BOB, browser=laptop)])
+        assert set(await store.remembered("acme", ALICE)) == {laptop, phone}
+        assert len(await store.remembered("acme", BOB)) == 1
+        await store.forget([a_forget(browser=laptop)])
+        assert set(await store.remembered("acme", ALICE)) == {phone}
+        assert await remembered(store, a_login(event_id="next")) is None
+        assert await remembered(store, a_login(event_id="then", browser_id=PHONE)) is not None
+
+
+async def test_forgetting_one_browser_again_changes_nothing(make_store: MakeStore) -> None:
+    """Redelivered it doesn't end the browser that has passed anew; nor does it end what was never there."""
+    async with make_store() as store:
+        laptop = PSEUDONYMS.browser("acme", ALICE, LAPTOP)
+        await store.forget([a_forget(browser=laptop)])
+        assert await store.remembered("acme", ALICE) == {}
+        await passed(store, a_login())
+        await store.forget([a_forget(browser=laptop)])
+        assert set(await store.remembered("acme", ALICE)) == {laptop}
+        await store.forget([a_forget(event_id="forget-2", browser=laptop)])
+        assert await store.remembered("acme", ALICE) == {}
+
+
+@pytest.mark.law(7)
+async def test_forgetting_one_browser_beats_a_challenge_opened_before_it(
+    make_store: MakeStore,
+) -> None:
+    """Law 7: a challenge in flight can't bring back the browser that was forgotten, nor any other."""
+    async with make_store() as store:
+        await passed(store, a_login(event_id="earlier", browser_id=PHONE))
+        login = a_login()
+        await store.record([challenged(login)])
+        await store.forget([a_forget(browser=PSEUDONYMS.browser("acme", ALICE, LAPTOP))])
+        assert await settle_passed(store, a_challenge(login))
+        assert await remembered(store, a_login(event_id="next")) is None
+        assert await remembered(store, a_login(event_id="then", browser_id=PHONE)) is not None
+
+
+@pytest.mark.law(7)
+async def test_renewal_brings_no_single_browser_back(make_store: MakeStore) -> None:
+    """Law 7: a browser that was forgotten alone between facts and record is not renewed into being."""
+    async with make_store() as store:
+        await passed(store, a_login(event_id="first"))
+        await passed(store, a_login(event_id="other", browser_id=PHONE))
+        login = a_login(event_id="next")
+        browser = await remembered(store, login)
+        assert browser is not None
+        laptop, phone = (PSEUDONYMS.browser("acme", ALICE, name) for name in (LAPTOP, PHONE))
+        await store.forget([a_forget(browser=laptop)])
+        until = remember.ends_at(browser, a_tenant().remember)
+        await store.record(
+            [Recording(event=login, decision=decided(login), renewed=browser, renewed_until=until)]
+        )
+        assert set(await store.remembered("acme", ALICE)) == {phone}
 
 
 async def test_renewal_moves_the_idle_end(make_store: MakeStore) -> None:

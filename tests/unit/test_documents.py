@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+import shutil
+import subprocess
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cyclopts import App
 
 from countersign.adapters.kafka.topic_layout import wanted_topics
@@ -17,6 +22,7 @@ from countersign.adapters.kafka.topics import TopicNames
 from countersign.challenger.metrics import Metrics as ChallengerMetrics
 from countersign.cli.app import COMMANDS, build
 from countersign.cli.event_files import Entry, to_record
+from countersign.client.signing import public_jwk, signer
 from countersign.core.errors import Defect
 from countersign.core.result import VERDICTS, Assurance, Reason
 from countersign.decider.metrics import Metrics
@@ -24,7 +30,11 @@ from countersign.settings import Settings, masked
 from countersign.settings.loading import SECRETS_DIR_VARIABLE
 from countersign.settings.model import variable
 from countersign.wire.inbound import read_event
+from countersign.wire.keys import public_keys
+from countersign.wire.outbound_events import signed
 from countersign.wire.results import SOURCE, read_result
+from countersign.wire.signatures import verify_event
+from countersign.wire.signed_part import HEADER, signed_part
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = sorted(
@@ -199,9 +209,64 @@ def test_examples_are_what_they_say() -> None:
     assert kinds == [
         *["LoginAttempted"] * 3,
         "LoginReturned",
+        *["BrowsersForget"] * 2,
+        *["SecuritySignal"] * 2,
         "BrowsersForget",
         "login.challenged",
     ]
+
+
+def test_the_signed_example_verifies() -> None:
+    """What the page signs, by what key, and what comes out: each as it says, to the byte."""
+    blocks = [block for _, block in _FENCE.findall(_text(EVENTS))]
+    keys = public_keys(
+        next(json.loads(block)["keys"] for block in blocks if block.startswith('{ "keys"'))
+    )
+    private = next(json.loads(block) for block in blocks if '"d":' in block)
+    content = next(block for block in blocks if block.startswith("forget-2")).removesuffix("\n")
+    (example,) = (each for each in _examples() if "ce_signature" in each.get("headers", {}))
+    record = to_record("topic", Entry(1, json.dumps(example).encode()), raw=False)
+    part = signed_part(record.value or b"", record.headers, "acme")
+    assert part.content == content.encode()
+    verify_event(part, keys)
+    seed = base64.urlsafe_b64decode(private["d"] + "=")
+    pem = Ed25519PrivateKey.from_private_bytes(seed).private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()
+    )
+    assert signer(pem, "shop-2026")(part.content) == part.signature
+    assert list(public_keys([public_jwk(pem, "shop-2026")])) == list(keys)
+    headers = [(name, text) for name, text in record.headers if name != HEADER]
+    again = signed(record._replace(headers=headers), "acme", signer(pem, "shop-2026"))
+    assert again == record
+
+
+def test_the_sample_in_node_signs_likewise(tmp_path: Path) -> None:
+    """Run as the page shows it, with the page's key, it makes the page's signature."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("there is no node here")
+    blocks = _FENCE.findall(_text(EVENTS))
+    (sample,) = (block for language, block in blocks if language == "js")
+    private = next(json.loads(block) for _, block in blocks if '"d":' in block)
+    public = next(
+        json.loads(block)["keys"][0] for _, block in blocks if block.startswith('{ "keys"')
+    )
+    (example,) = (each for each in _examples() if "ce_signature" in each.get("headers", {}))
+    headers = example["headers"]
+    names = {name: headers[f"ce_{name}"] for name in ("id", "source", "type", "time")}
+    given = {**names, "tenant": headers["ce_tenantid"], "data": example["value_text"]}
+    program = tmp_path / "sign.mjs"
+    program.write_text(
+        "import { createPrivateKey, sign } from 'node:crypto'\n"
+        f"const key = {json.dumps({**private, 'x': public['x']})}\n"
+        "const privateKey = createPrivateKey({ key, format: 'jwk' })\n"
+        f"const {{ id, source, type, time, tenant, data }} = {json.dumps(given)}\n"
+        f"const headers = {{}}\n{sample}console.log(headers.ce_signature)\n"
+    )
+    run = subprocess.run(  # noqa: S603  # our own program
+        [node, str(program)], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert run.stdout.strip() == headers["ce_signature"]
 
 
 def test_every_topic_is_documented() -> None:

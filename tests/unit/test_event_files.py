@@ -25,7 +25,10 @@ from countersign.core.identity import murmur2
 from countersign.core.login import LoginAttempted
 from countersign.wire.inbound import read_event
 from countersign.wire.results import OutboundRecord
+from countersign.wire.signatures import verify_event
+from countersign.wire.signed_part import signed_part
 from tests.builders import ACME, ALICE, a_login_record, login_data
+from tests.signing import a_public_key, a_signer
 
 EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples"
 KEY = f"{ACME}:{ALICE}".encode()
@@ -73,6 +76,33 @@ async def test_lines_come_out_whole_however_they_are_chunked(
     chunks = [data[start:end] for start, end in pairwise(marks)]
     expected = [Entry(number, text.strip()) for number, text in enumerate(texts, 1) if text.strip()]
     assert await _read(chunks) == expected
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        _BARE,
+        _STRUCTURED,
+        {
+            "headers": {name: text.decode() for name, text in a_login_record().headers},
+            "value": login_data(),
+        },
+    ],
+)
+def test_an_event_of_any_shape_can_be_signed(event: dict[str, Any]) -> None:
+    """It is sent with a signature that holds; what is signed already is refused."""
+    text = json.dumps(event).encode()
+    record = to_record("login-events", Entry(1, text), raw=False, signer=a_signer())
+    verify_event(signed_part(record.value or b"", record.headers, ACME), [a_public_key()])
+    assert read_event(record.key, record.value, record.headers).subject == ALICE
+    signed_already = {**_STRUCTURED, "signature": "a..b"}
+    with pytest.raises(RefusedEventError, match="signed already"):
+        to_record(
+            "login-events",
+            Entry(1, json.dumps(signed_already).encode()),
+            raw=False,
+            signer=a_signer(),
+        )
 
 
 async def test_an_overlong_line_is_refused_and_the_next_one_read() -> None:
@@ -172,7 +202,10 @@ def test_the_valid_examples_can_be_sent(path: Path) -> None:
     said = json.loads(path.read_text())
     record = to_record("login-events", Entry(1, path.read_bytes()), raw=False)
     assert (record.key or b"").decode() == said["key"]
-    assert msgspec.json.decode(record.value or b"") == said["value"]
+    if "value_text" in said:
+        assert record.value == said["value_text"].encode()
+    else:
+        assert msgspec.json.decode(record.value or b"") == said["value"]
 
 
 @pytest.mark.parametrize("path", _examples("invalid"), ids=lambda path: path.stem)

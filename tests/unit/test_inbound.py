@@ -168,7 +168,16 @@ def test_a_forget_names_the_user() -> None:
     """Nothing but the user is needed to forget the browsers."""
     event = read_event(*a_forget_record())
     assert isinstance(event, BrowsersForget)
-    assert (event.subject, event.identity.event_id) == (ALICE, "forget-1")
+    assert (event.subject, event.identity.event_id, event.browser) == (ALICE, "forget-1", None)
+
+
+@pytest.mark.parametrize(
+    "browser", ["", LAPTOP, "x" * 21, "x" * 23, "x" * 21 + "\n", "x" * 22 + "\n", "ä" * 22]
+)
+def test_a_forget_that_names_no_browser_forgets_nothing(browser: str) -> None:
+    """What can be no browser's hash is refused: all of them is not what was asked for."""
+    with pytest.raises(InvalidEventError, match="browser: Expected `str` matching"):
+        read_event(*a_forget_record(browser=browser))
 
 
 @pytest.mark.law(2)

@@ -85,13 +85,21 @@ def test_a_written_return_reads_back(
     assert (event.subject, event.code, event.time) == (subject, code, time)
 
 
-@given(_identities, _times, _names)
-def test_a_written_forget_reads_back(identity: EventIdentity, time: datetime, subject: str) -> None:
-    """A "forget" names its user."""
-    record = write_browsers_forget(TOPIC, identity, time, subject)
+@given(
+    _identities,
+    _times,
+    _names,
+    st.none() | st.from_regex(r"[A-Za-z0-9_-]{22}", fullmatch=True),
+)
+def test_a_written_forget_reads_back(
+    identity: EventIdentity, time: datetime, subject: str, browser: str | None
+) -> None:
+    """A "forget" names its user, and the browser if it means one alone."""
+    record = write_browsers_forget(TOPIC, identity, time, subject, browser=browser)
     event = read_event(record.key, record.value, record.headers)
     assert isinstance(event, BrowsersForget)
     assert (event.identity, event.subject, event.time) == (identity, subject, time)
+    assert event.browser == browser
 
 
 @given(st.dictionaries(st.sampled_from(("user", "client", "login", "x")), _anything))

@@ -12,17 +12,21 @@ from hypothesis import strategies as st
 
 from countersign.adapters.tenant_files import load_draft, load_drafts
 from countersign.core.errors import SettingsError
+from countersign.core.public_key import PublicKey
 from countersign.core.tenant import (
     ChallengeRules,
     DuoAccount,
     DuoUsername,
+    EventRules,
     Factors,
     Failmode,
     Mfa,
     Policy,
     PushBudget,
     Remember,
+    SignalRules,
     TenantSettings,
+    Trust,
 )
 from countersign.wire.durations import iso_duration
 from countersign.wire.tenant import read_settings, settings_record, tenant_of, write_settings
@@ -265,6 +269,21 @@ drawn_settings = st.builds(
         failmode=st.sampled_from(Failmode),
     ),
     push_budget=st.builds(PushBudget, prompts=st.integers(1, 100), window=durations),
+    events=st.builds(
+        EventRules,
+        signed=st.booleans(),
+        keys=st.lists(
+            st.builds(PublicKey, kid=texts, kty=texts, alg=st.none() | texts, x=st.none() | texts),
+            max_size=3,
+        ).map(tuple),
+    ),
+    signals=st.builds(
+        SignalRules,
+        trust=st.sampled_from(Trust),
+        issuer=st.none() | st.text(st.characters(codec="utf-8"), min_size=1, max_size=20),
+        audience=st.none() | st.text(st.characters(codec="utf-8"), min_size=1, max_size=20),
+        keys=st.just((PublicKey(kid="k1", kty="OKP", crv="Ed25519", x="AA"),)) | st.just(()),
+    ),
 )
 
 

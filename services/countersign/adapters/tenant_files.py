@@ -1,16 +1,19 @@
-"""Reads settings files, and the secrets that they name, from disk."""
+"""Reads settings files, and the secrets and keys that they name, from disk."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 
 from countersign.core.errors import Problem, SettingsError
-from countersign.wire.tenant_file import TenantDraft, draft_problems
-from countersign.wire.tenant_toml import read_draft
+from countersign.wire.tenant_file import KeysDraft, TenantDraft, draft_problems
+from countersign.wire.tenant_toml import read_draft, read_jwks
+
+_Keys = TypeVar("_Keys", bound=KeysDraft)
 
 
 def load_drafts(paths: Sequence[Path]) -> list[TenantDraft]:
@@ -33,7 +36,7 @@ def load_drafts(paths: Sequence[Path]) -> list[TenantDraft]:
 
 
 def load_draft(path: Path) -> TenantDraft:
-    """Return what one file says, checked, with its secret read where it names a file for that.
+    """Return what one file says, checked, with the secret and the keys read where it names files for them.
 
     Raises:
         SettingsError: it can't be read, or is wrong; everything wrong in it is named.
@@ -50,9 +53,30 @@ def load_draft(path: Path) -> TenantDraft:
             client_secret_file=None,
         )
         draft = msgspec.structs.replace(draft, duo=duo)
+    draft = msgspec.structs.replace(
+        draft,
+        events=_with_keys(path, "events", draft.events),
+        signals=_with_keys(path, "signals", draft.signals),
+    )
     if found := list(draft_problems(draft)):
         raise SettingsError(source=str(path), problems=found)
     return draft
+
+
+def _with_keys(path: Path, name: str, section: _Keys) -> _Keys:
+    if section.jwks_file is None:
+        return section
+    key = f"{name}.jwks_file"
+    named = path.parent / section.jwks_file
+    keys = read_jwks(_read(named, str(path), key))
+    if keys is None:
+        problem = Problem(
+            key=key,
+            problem=f"{named} holds no JWK Set",
+            remedy='Write {"keys": [...]} with a JSON Web Key for each public key',
+        )
+        raise SettingsError(source=str(path), problems=[problem])
+    return msgspec.structs.replace(section, keys=keys, jwks_file=None)
 
 
 def together(errors: Sequence[SettingsError]) -> SettingsError:

@@ -15,8 +15,11 @@ import msgspec
 
 from countersign.core.errors import CountersignError, InvalidEventError
 from countersign.core.identity import murmur2, user_key
-from countersign.wire.inbound import Headers, read_event
+from countersign.wire.forms import Headers
+from countersign.wire.inbound import read_event
+from countersign.wire.outbound_events import signed
 from countersign.wire.results import OutboundRecord
+from countersign.wire.signed_part import Signer
 
 MAX_LINE_BYTES: Final = 1024 * 1024
 """The longest line, or .json file; Kafka takes no larger record."""
@@ -125,13 +128,16 @@ def _entry(number: int, text: bytes, *, overlong: bool) -> Iterator[Entry]:
         yield Entry(number, text)
 
 
-def to_record(topic: str, entry: Entry, *, raw: bool) -> OutboundRecord:
+def to_record(
+    topic: str, entry: Entry, *, raw: bool, signer: Signer | None = None
+) -> OutboundRecord:
     """Return the record to send for an entry.
 
     Args:
         topic: where it goes.
         entry: what stands in the file.
         raw: send it even if no service will take it; what is no JSON is sent as it is.
+        signer: signs it, unless it is sent raw.
 
     Raises:
         RefusedEventError: it can't be sent.
@@ -142,7 +148,9 @@ def to_record(topic: str, entry: Entry, *, raw: bool) -> OutboundRecord:
     record = _built(topic, entry.text, raw=raw)
     if not raw:
         try:
-            read_event(record.key, record.value, record.headers)
+            event = read_event(record.key, record.value, record.headers)
+            if signer is not None:
+                return signed(record, event.identity.tenant, signer)
         except InvalidEventError as error:
             raise RefusedEventError(str(error)) from None
     return record

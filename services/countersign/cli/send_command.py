@@ -19,8 +19,10 @@ from countersign.cli.event_files import Entry, RefusedEventError, split, to_reco
 from countersign.cli.output import answers, notes
 from countersign.cli.session import begin
 from countersign.cli.shown import one_line
+from countersign.cli.signing import chosen_signer
 from countersign.core.errors import CountersignError
 from countersign.wire.results import OutboundRecord
+from countersign.wire.signed_part import Signer
 
 _CHUNK: Final = 64 * 1024
 _SHOWN_REFUSALS: Final = 20
@@ -43,6 +45,8 @@ async def send(
         str, Parameter(required=True, allow_leading_hyphen=True, validator=_check_file)
     ],
     raw: Annotated[bool, Parameter(negative=())] = False,
+    sign: Path | None = None,
+    kid: str | None = None,
 ) -> int:
     """Publish login events from files, and wait until Kafka has acknowledged them.
 
@@ -54,7 +58,13 @@ async def send(
     Args:
         files: What to send; - is standard input.
         raw: Don't check anything, as to see what becomes a dead letter.
+        sign: Sign each event with this private key (PEM), for a tenant that takes signed ones alone.
+        kid: What the tenant's settings call that key.
     """
+    if raw and sign is not None:
+        message = "--raw sends events as they stand, and --sign adds to them; give one of the two"
+        raise CountersignError(message)
+    signer = chosen_signer(sign, kid)
     settings = begin()
     topic = settings.login_events_topic
     publisher = KafkaPublisher(kafka_connection(settings))
@@ -63,7 +73,7 @@ async def send(
         with _progress() as (progress, task):
             for file in files:
                 async for entries in _entries(file, progress, task):
-                    records, refusals = _sorted_out(topic, entries, raw=raw)
+                    records, refusals = _sorted_out(topic, entries, raw=raw, signer=signer)
                     for refusal in refusals:
                         refused += 1
                         _tell(file, refusal, refused, progress)
@@ -79,12 +89,12 @@ async def send(
 
 
 def _sorted_out(
-    topic: str, entries: list[Entry], *, raw: bool
+    topic: str, entries: list[Entry], *, raw: bool, signer: Signer | None
 ) -> tuple[list[OutboundRecord], list[_Refusal]]:
     records, refusals = [], []
     for entry in entries:
         try:
-            records.append(to_record(topic, entry, raw=raw))
+            records.append(to_record(topic, entry, raw=raw, signer=signer))
         except RefusedEventError as error:
             refusals.append(_Refusal(entry.line, error))
     return records, refusals

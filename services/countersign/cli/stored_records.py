@@ -17,7 +17,7 @@ from aiokafka.errors import KafkaError
 from countersign.adapters.kafka.connection import KafkaConnection
 from countersign.adapters.kafka.topics import partition_count
 from countersign.core.errors import BusUnavailableError
-from countersign.wire.inbound import Headers
+from countersign.wire.forms import Headers
 
 _POLL_MS = 500
 _TIMEOUT_MS = 10_000

@@ -16,6 +16,7 @@ from countersign.core.errors import (
 )
 from countersign.core.login import PostLoginEvent
 from countersign.core.result import Assurance, Reason, Verdict
+from countersign.wire.signed_part import Signer
 
 __all__ = [
     "ANSWER_TIMEOUT",
@@ -31,6 +32,7 @@ __all__ = [
     "PostLoginEvent",
     "Reason",
     "SettingsError",
+    "Signer",
     "TopicNames",
     "Verdict",
 ]

@@ -12,7 +12,7 @@ import msgspec
 
 from countersign.core.errors import Defect, InvalidEventError
 from countersign.core.result import VERDICTS, Assurance, Reason, ResultType, Verdict
-from countersign.wire.inbound import Headers
+from countersign.wire.forms import Headers
 from countersign.wire.results import Result, read_result
 
 

@@ -18,7 +18,7 @@ from countersign.adapters.kafka.topics import partition_count
 from countersign.client.results_reader import ResultsReader
 from countersign.client.sender import Sender
 from countersign.core.errors import BusUnavailableError
-from countersign.wire.inbound import Headers
+from countersign.wire.forms import Headers
 from countersign.wire.results import OutboundRecord
 
 Take = Callable[[bytes | None, Headers], None]

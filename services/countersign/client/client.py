@@ -24,11 +24,13 @@ from countersign.core.errors import BusUnavailableError, Defect, InvalidEventErr
 from countersign.core.identity import EventIdentity
 from countersign.core.login import PostLoginEvent
 from countersign.wire.outbound_events import (
+    signed,
     write_browsers_forget,
     write_login_attempted,
     write_login_returned,
 )
 from countersign.wire.results import OutboundRecord, Result
+from countersign.wire.signed_part import Signer
 
 ANSWER_TIMEOUT = timedelta(seconds=5)
 """How long a call waits for its answer, where it doesn't say otherwise."""
@@ -55,18 +57,20 @@ class CountersignClient:
             are told apart by it.
         tenant: whose rules decide, where a call doesn't name another.
         topics: what the topics are called.
+        signer: signs each event, where the tenant takes signed ones alone; `client.signing` has one.
         new_event_id: makes the ids of events; they must never repeat.
         now: the time.
         bus: makes the way onto the bus; for tests without a Kafka.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # what a relying party is made of, and what tests replace
         self,
         connection: KafkaConnection | str,
         *,
         source: str,
         tenant: str,
         topics: TopicNames | None = None,
+        signer: Signer | None = None,
         new_event_id: Callable[[], str] = _new_event_id,
         now: Callable[[], datetime] = _now,
         bus: Callable[[KafkaConnection, TopicNames], Bus] = KafkaBus,
@@ -76,6 +80,7 @@ class CountersignClient:
         self._source = source
         self._tenant = tenant
         self._topics = topics or TopicNames()
+        self._signer = signer
         self._new_event_id = new_event_id
         self._now = now
         self._inbox = Inbox(source)
@@ -155,6 +160,7 @@ class CountersignClient:
             login,
             traceparent=traceparent,
         )
+        record = self._signed(record, identity)
         subject = _subject(record, identity)
         if denial := self._inbox.denial(identity, subject):
             return decision_of(denial)
@@ -211,40 +217,48 @@ class CountersignClient:
         )
         if denial := self._inbox.denial(login, user_id):
             return outcome_of(denial)
-        call = Call(record, user_id, decision=False)
+        call = Call(self._signed(record, login), user_id, decision=False)
         return outcome_of(await self._ask(login, call, timeout))
 
     async def forget(
         self,
         user_id: str,
         *,
+        browser: str | None = None,
         tenant: str | None = None,
         timeout: timedelta = ANSWER_TIMEOUT,  # noqa: ASYNC109  # as above
     ) -> None:
-        """Have all remembered browsers of a user forgotten, before the next login is decided.
+        """Have remembered browsers of a user forgotten, before the next login is decided.
 
         Args:
             user_id: the user.
+            browser: what stands for the one to forget, as `countersign remembered list` shows it; all by
+                default.
             tenant: the user's tenant.
             timeout: how long to wait for Kafka.
 
         Raises:
             BusUnavailableError: Kafka has not taken the event in time; ask again.
-            InvalidEventError: `user_id` is empty or too long.
+            InvalidEventError: `user_id` is empty or too long, or `browser` stands for none.
         """
         identity = self._identity(tenant, self._new_event_id())
-        record = write_browsers_forget(self._topics.login_events, identity, self._now(), user_id)
+        record = write_browsers_forget(
+            self._topics.login_events, identity, self._now(), user_id, browser=browser
+        )
         if self._bus is None:
             raise BusUnavailableError(_CLOSED)
         try:
             async with asyncio.timeout(timeout.total_seconds()):
-                await self._bus.publish(record)
+                await self._bus.publish(self._signed(record, identity))
         except TimeoutError as error:
             message = f"Kafka has not acknowledged within {in_seconds(timeout)}; ask again"
             raise BusUnavailableError(message) from error
 
     def _identity(self, tenant: str | None, event_id: str) -> EventIdentity:
         return EventIdentity(self._tenant if tenant is None else tenant, self._source, event_id)
+
+    def _signed(self, record: OutboundRecord, identity: EventIdentity) -> OutboundRecord:
+        return record if self._signer is None else signed(record, identity.tenant, self._signer)
 
     async def _ask(self, login: EventIdentity, call: Call, within: timedelta) -> Result:
         if self._bus is None:

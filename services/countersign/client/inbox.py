@@ -19,7 +19,7 @@ from countersign.client.answers import read_answer
 from countersign.core.errors import InvalidEventError, NoAnswerError
 from countersign.core.identity import EventIdentity
 from countersign.core.result import ResultType
-from countersign.wire.inbound import Headers
+from countersign.wire.forms import Headers
 from countersign.wire.results import OutboundRecord, Result, cause
 
 REMEMBERED_DENIALS = 10_000

@@ -14,7 +14,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from countersign.adapters.kafka.connection import KafkaConnection
-from countersign.wire.inbound import Headers
+from countersign.wire.forms import Headers
 
 REQUEST_TIMEOUT_MS = 10_000
 """How long Kafka may take to answer a request."""

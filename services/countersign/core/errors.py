@@ -42,6 +42,7 @@ class Defect(StrEnum):
     TIME_IN_FUTURE = "time_in_future"
     KEY_MISMATCH = "key_mismatch"
     UNKNOWN_TENANT = "unknown_tenant"
+    INVALID_SIGNATURE = "invalid_signature"
     CONFLICT = "conflict"
     UNKNOWN_CHALLENGE = "unknown_challenge"
     UNEXPECTED = "unexpected"

@@ -1,4 +1,4 @@
-"""The inbound events: Auth0's post-login `event` plus `login`, a browser's return, a "forget".
+"""The inbound events: Auth0's post-login `event` plus `login`, a return, a "forget", a security signal.
 
 Fields that this list lacks are accepted and left alone; the values keep what a decision reads. Names
 and shapes follow Auth0's reference of the post-login trigger's event object.
@@ -30,6 +30,8 @@ Identifier = Annotated[str, Meta(min_length=1, max_length=256)]
 SourceUri = Annotated[str, Meta(min_length=1, max_length=512)]
 Subject = Annotated[str, Meta(min_length=1, max_length=512)]
 BrowserId = Annotated[str, Meta(min_length=16, max_length=256)]
+# What stands for a browser: the keyed hash of its id, as `Pseudonyms.browser` makes it.
+BrowserHandle = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{22}$(?!\n)")]
 ReturnCode = Annotated[str, Meta(min_length=1, max_length=256)]
 Url = Annotated[str, Meta(min_length=1, max_length=2048)]
 Instant = Annotated[datetime, Meta(tz=True)]
@@ -262,7 +264,31 @@ class LoginReturned(Inbound, frozen=True, kw_only=True):
 
 
 class BrowsersForget(Inbound, frozen=True, kw_only=True):
-    """Forget every remembered browser of the user, before the next login is decided."""
+    """Forget remembered browsers of the user, before the next login is decided.
+
+    Attributes:
+        browser: the keyed hash of the one to forget; None: every one.
+    """
+
+    browser: str | None = None
+
+
+class SecuritySignal(BrowsersForget, frozen=True, kw_only=True):
+    """Somebody else says that what the user has proven may no longer hold: CAEP, RISC.
+
+    Attributes:
+        audience: for whom it was said.
+        revokes: whether the user's browsers are to be forgotten; an assurance that went up revokes nothing.
+        token: the Security Event Token that proves who says it; None where only the topic vouches for it.
+    """
+
+    audience: tuple[str, ...]
+    revokes: bool
+    token: str | None
+
+    def __repr__(self) -> str:
+        """Return which event it is, without the token (law 9)."""
+        return f"SecuritySignal(identity={self.identity!r}, revokes={self.revokes!r})"
 
 
 _CONTROL = re.compile("[\x00-\x1f\x7f]")

@@ -15,7 +15,8 @@ import msgspec
 from msgspec import Meta
 
 from countersign.core.errors import Problem
-from countersign.core.login import TenantId
+from countersign.core.login import SourceUri, TenantId
+from countersign.core.public_key import MAX_KEYS, PublicKey
 from countersign.core.return_url import flaw
 
 if TYPE_CHECKING:
@@ -188,6 +189,44 @@ class PushBudget(_Section, frozen=True, kw_only=True):
     cool_down: timedelta = timedelta(minutes=15)
 
 
+class EventRules(_Section, frozen=True, kw_only=True):
+    """What inbound events have to bring with them.
+
+    Attributes:
+        signed: every event of the tenant carries a signature by one of the keys; else it is none.
+        keys: the public keys of those who send. One that was replaced stays, for as long as events
+            that it signed may come again.
+    """
+
+    signed: bool = False
+    keys: tuple[PublicKey, ...] = ()
+
+
+class Trust(StrEnum):
+    """What vouches for a security signal."""
+
+    SIGNED = "signed"
+    """A signature: only Security Event Tokens are taken."""
+    TOPIC = "topic"
+    """The topic, too: whoever may write to it may send signals without a signature."""
+
+
+class SignalRules(_Section, frozen=True, kw_only=True):
+    """Whose security signals are taken.
+
+    Attributes:
+        trust: what vouches for a signal.
+        issuer: the `iss` that each has.
+        audience: the `aud` that each has.
+        keys: the issuer's public keys. One that was replaced stays, as in `EventRules`.
+    """
+
+    trust: Trust = Trust.SIGNED
+    issuer: SourceUri | None = None
+    audience: SourceUri | None = None
+    keys: tuple[PublicKey, ...] = ()
+
+
 class TenantSettings(_Section, frozen=True, kw_only=True):
     """All settings of one tenant, one version of them.
 
@@ -206,13 +245,15 @@ class TenantSettings(_Section, frozen=True, kw_only=True):
     remember: Remember = Remember()
     challenge: ChallengeRules = ChallengeRules()
     push_budget: PushBudget = PushBudget()
+    events: EventRules = EventRules()
+    signals: SignalRules = SignalRules()
 
 
 def problems(settings: TenantSettings) -> tuple[Problem, ...]:
     """Return everything that is wrong with the settings; empty where they can be published."""
     return tuple(
         Problem(key=key, problem=problem, remedy=remedy)
-        for check in (_duo, _factors, _remember, _challenge, _budget)
+        for check in (_duo, _factors, _remember, _challenge, _budget, _events, _signals)
         for key, problem, remedy in check(settings)
     )
 
@@ -300,6 +341,52 @@ def _budget(settings: TenantSettings) -> Iterator[_Finding]:
     yield from _within(
         "push_budget.cool_down", settings.push_budget.cool_down, MIN_COOL_DOWN, MAX_COOL_DOWN
     )
+
+
+def _events(settings: TenantSettings) -> Iterator[_Finding]:
+    if settings.events.signed and not settings.events.keys:
+        yield (
+            "events.signed",
+            "is true, but there is no key, so every event would be a dead letter",
+            'Name a file with the senders\' public keys (a JWK Set), as in jwks_file = "keys.json"',
+        )
+    yield from _keys("events.keys", settings.events.keys)
+
+
+def _signals(settings: TenantSettings) -> Iterator[_Finding]:
+    rules = settings.signals
+    names = {"issuer": rules.issuer, "audience": rules.audience}
+    if rules.keys:
+        for name, value in names.items():
+            if value is None:
+                yield (
+                    f"signals.{name}",
+                    "is missing, so no signed signal could be taken",
+                    "Give what the issuer's tokens have in "
+                    + ("iss" if name == "issuer" else "aud"),
+                )
+    elif rules.trust is Trust.SIGNED and any(names.values()):
+        yield (
+            "signals.keys",
+            "is empty, so no signal could be taken",
+            "Name a file with the issuer's public keys (a JWK Set), as in"
+            ' jwks_file = "issuer.json", or set trust = "topic"',
+        )
+    yield from _keys("signals.keys", rules.keys)
+
+
+def _keys(place: str, keys: tuple[PublicKey, ...]) -> Iterator[_Finding]:
+    if len(keys) > MAX_KEYS:
+        remedy = f"List at most {MAX_KEYS}: those in use, and those that were replaced of late"
+        yield place, f"has {len(keys)} keys", remedy
+    first: dict[str, int] = {}
+    for position, key in enumerate(keys):
+        if first.setdefault(key.kid, position) != position:
+            yield (
+                f"{place}[{position}].kid",
+                f"is the one of {place}[{first[key.kid]}]",
+                "Give each key a name of its own",
+            )
 
 
 def _within(key: str, value: timedelta, least: timedelta, most: timedelta) -> Iterator[_Finding]:

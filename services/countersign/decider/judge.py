@@ -26,6 +26,7 @@ from countersign.core.login import (
     Inbound,
     LoginAttempted,
     LoginReturned,
+    SecuritySignal,
     refuse_from_the_future,
 )
 from countersign.core.remember import RememberedBrowser
@@ -50,7 +51,7 @@ class Settled(NamedTuple):
 
 
 class Forgotten(NamedTuple):
-    """A user's browsers are forgotten; nothing is published for it."""
+    """A user's browsers are forgotten, or a signal was no reason to; nothing is published for it."""
 
     event: BrowsersForget
 
@@ -103,16 +104,18 @@ class Judge:
         attempts: list[_Attempt] = []
         returns: list[_Return] = []
         forgets: list[tuple[int, BrowsersForget]] = []
-        refused: list[tuple[int, Answer]] = []
+        at_once: list[tuple[int, Answer]] = []
         now = to_milliseconds(self._clock())
         for place, event, tenant in wave:
             match event:
                 case LoginAttempted():
                     attempts.append(_Attempt(place, event, tenant))
                 case _ if refusal := _refusal(event, tenant, now):
-                    refused.append((place, refusal))
+                    at_once.append((place, refusal))
                 case LoginReturned() if tenant is not None:
                     returns.append(_Return(place, event, tenant))
+                case SecuritySignal() if not event.revokes:
+                    at_once.append((place, Forgotten(event)))
                 case BrowsersForget():
                     forgets.append((place, event))
                 case _:
@@ -126,7 +129,7 @@ class Judge:
         for part in done:
             if isinstance(part, BaseException):
                 raise part
-        return [*refused, *(one for part in done if isinstance(part, list) for one in part)]
+        return [*at_once, *(one for part in done if isinstance(part, list) for one in part)]
 
     async def _decide(
         self, attempts: Sequence[_Attempt], now: datetime

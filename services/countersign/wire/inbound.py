@@ -8,31 +8,40 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from countersign.core.errors import Defect, InvalidEventError
 from countersign.core.identity import EventIdentity, murmur2, user_key
 from countersign.core.login import (
+    BrowserHandle,
     BrowsersForget,
     Identifier,
     Inbound,
-    Instant,
     LoginAttempted,
     LoginReturned,
     PostLoginEvent,
     ReturnCode,
-    SourceUri,
+    SecuritySignal,
     Subject,
-    TenantId,
     TenantRef,
     control_character_in,
 )
 from countersign.wire.decoding import convert_attributes, decode
+from countersign.wire.forms import (
+    Attributes,
+    Bare,
+    Form,
+    Headers,
+    Structured,
+    form_of,
+    header_texts,
+)
+from countersign.wire.signals import Signal, read_claims, read_token
 
 MAX_EVENT_BYTES = 256 * 1024
 """A larger event is a dead letter: a login has no use for so much."""
@@ -40,45 +49,12 @@ MAX_EVENT_BYTES = 256 * 1024
 LOGIN_ATTEMPTED = "countersign.login.attempted.v1"
 LOGIN_RETURNED = "countersign.login.returned.v1"
 BROWSERS_FORGET = "countersign.browsers.forget.v1"
+SECURITY_SIGNAL = "countersign.security.signal.v1"
 
-Headers = Sequence[tuple[str, bytes]]
+_SET = "application/secevent+jwt"  # RFC 8417, section 7.2
 
-# CloudEvents' Kafka binding, section 3: what starts so is structured, whatever headers come with it.
-_CLOUDEVENTS = "application/cloudevents"
-_STRUCTURED = "application/cloudevents+json"
 # W3C Trace Context, section 3.2: version, trace id, parent id, flags.
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
-
-
-class _Attributes(msgspec.Struct, frozen=True, kw_only=True):
-    """CloudEvents' context attributes, those that are read."""
-
-    specversion: Literal["1.0"]
-    id: Identifier
-    source: SourceUri
-    type: str
-    time: Instant
-    tenantid: TenantId | None = None
-    traceparent: str | None = None
-
-
-class _Structured(_Attributes, frozen=True, kw_only=True):
-    """The structured form: attributes and data in one JSON object."""
-
-    data: msgspec.Raw
-
-
-class _Sniffed(msgspec.Struct, frozen=True):
-    """Tells an envelope from a bare event that has such a key somewhere inside."""
-
-    specversion: Any = None
-
-
-class _Bare(PostLoginEvent, frozen=True, kw_only=True):
-    """A `login.attempted` without an envelope; the client id stands for the source."""
-
-    id: Identifier
-    time: Instant
 
 
 class _SubjectOnly(msgspec.Struct, frozen=True):
@@ -95,17 +71,12 @@ class _Returned(msgspec.Struct, frozen=True, kw_only=True):
 class _Forget(msgspec.Struct, frozen=True, kw_only=True):
     user: _SubjectOnly
     tenant: TenantRef | None = None
+    browser: BrowserHandle | None = None
 
 
-_READ = {
-    "content-type": "content-type",
-    **{f"ce_{f.encode_name}": f.encode_name for f in msgspec.structs.fields(_Attributes)},
-}
-"""The headers that are read, and the attributes that they are; a sender may add any others."""
-
-_structured = msgspec.json.Decoder(_Structured)
-_sniffed = msgspec.json.Decoder(_Sniffed)
-_bare = msgspec.json.Decoder(_Bare)
+_structured = msgspec.json.Decoder(Structured)
+_text = msgspec.json.Decoder(str)
+_bare = msgspec.json.Decoder(Bare)
 _attempted = msgspec.json.Decoder(PostLoginEvent)
 _returned = msgspec.json.Decoder(_Returned)
 _forget = msgspec.json.Decoder(_Forget)
@@ -132,26 +103,16 @@ def read_event(key: bytes | None, value: bytes | None, headers: Headers) -> Inbo
             " send less metadata",
         )
     _refuse_other_encodings(value)
-    texts = _header_texts(headers)
-    content_type = texts.pop("content-type", "").lower()
-    if content_type.startswith(_CLOUDEVENTS):
-        if content_type.partition(";")[0].rstrip() != _STRUCTURED:
-            raise InvalidEventError(
-                Defect.INVALID_HEADERS,
-                "content-type is a CloudEvents batch or a format that is not read;"
-                f" send each event in a record of its own, as {_STRUCTURED}",
-            )
-        event = _structured_event(value)
-    elif "specversion" in texts:
-        event = _event(convert_attributes(texts, _Attributes), value)
-    elif b'"specversion"' in value and decode(_sniffed, value).specversion is not None:
-        event = _structured_event(value)
-    elif texts:
-        raise InvalidEventError(
-            Defect.INVALID_HEADERS, 'ce_specversion is missing; send it with the value "1.0"'
-        )
-    else:
-        event = _bare_event(value)
+    texts = header_texts(headers)
+    match form_of(value, texts):
+        case Form.STRUCTURED:
+            event = _structured_event(value)
+        case Form.BINARY:
+            content_type = texts.pop("content-type", "").lower().partition(";")[0].rstrip()
+            token = value if content_type == _SET else None
+            event = _event(convert_attributes(texts, Attributes), value, token)
+        case Form.BARE:
+            event = _bare_event(value)
     if key != event.key:
         raise InvalidEventError(
             Defect.KEY_MISMATCH,
@@ -172,10 +133,12 @@ def _refuse_other_encodings(value: bytes) -> None:
 
 def _structured_event(value: bytes) -> Inbound:
     envelope = decode(_structured, value)
-    return _event(envelope, bytes(envelope.data))
+    data = bytes(envelope.data)
+    token = decode(_text, data).encode() if data.startswith(b'"') else None
+    return _event(envelope, data, token)
 
 
-def _event(attributes: _Attributes, data: bytes) -> Inbound:
+def _event(attributes: Attributes, data: bytes, token: bytes | None) -> Inbound:
     match attributes.type:
         case "countersign.login.attempted.v1":
             return _login(attributes, decode(_attempted, data), data)
@@ -188,17 +151,33 @@ def _event(attributes: _Attributes, data: bytes) -> Inbound:
             return LoginReturned(**common, login=login, code=returned.code)
         case "countersign.browsers.forget.v1":
             forget = decode(_forget, data)
-            return BrowsersForget(**_common(attributes, forget.tenant, forget.user.user_id, data))
+            common = _common(attributes, forget.tenant, forget.user.user_id, data)
+            return BrowsersForget(**common, browser=forget.browser)
+        case "countersign.security.signal.v1":
+            signal = read_claims(data) if token is None else read_token(token.decode())
+            return _security_signal(attributes, signal, data)
         case _:
             raise InvalidEventError(
                 Defect.UNKNOWN_TYPE,
-                f"type is none of {LOGIN_ATTEMPTED}, {LOGIN_RETURNED}, {BROWSERS_FORGET}",
+                f"type is none of {LOGIN_ATTEMPTED}, {LOGIN_RETURNED}, {BROWSERS_FORGET}, {SECURITY_SIGNAL}",
             )
+
+
+def _security_signal(attributes: Attributes, signal: Signal, data: bytes) -> SecuritySignal:
+    """Return the event; the issuer and its `jti` identify it, in whatever envelope it comes."""
+    more = {"iss": signal.issuer, "jti": signal.jti}
+    common = _common(attributes, None, signal.subject, data, more)
+    common["identity"] = EventIdentity(attributes.tenantid or "", signal.issuer, signal.jti)
+    # Neither may be from the future.
+    common["time"] = max(attributes.time, signal.issued_at)
+    return SecuritySignal(
+        **common, audience=signal.audience, revokes=signal.revokes, token=signal.token
+    )
 
 
 def _bare_event(value: bytes) -> LoginAttempted:
     bare = decode(_bare, value)
-    attributes = _Attributes(
+    attributes = Attributes(
         specversion="1.0",
         id=bare.id,
         source=bare.client.client_id,
@@ -208,7 +187,7 @@ def _bare_event(value: bytes) -> LoginAttempted:
     return _login(attributes, bare, value)
 
 
-def _login(attributes: _Attributes, event: PostLoginEvent, data: bytes) -> LoginAttempted:
+def _login(attributes: Attributes, event: PostLoginEvent, data: bytes) -> LoginAttempted:
     more = {"client.client_id": event.client.client_id}
     if event.login.browser_id is not None:
         more["login.browser_id"] = event.login.browser_id
@@ -217,7 +196,7 @@ def _login(attributes: _Attributes, event: PostLoginEvent, data: bytes) -> Login
 
 
 def _common(
-    attributes: _Attributes,
+    attributes: Attributes,
     tenant: TenantRef | None,
     subject: str,
     data: bytes,
@@ -272,27 +251,3 @@ def _digest(kind: str, time: datetime, key: bytes, data: bytes) -> bytes:
     state.update(key)
     state.update(data)
     return state.digest()
-
-
-def _header_texts(headers: Headers) -> dict[str, str]:
-    """Return the headers that are read, by their attribute's name."""
-    texts: dict[str, str] = {}
-    for raw_name, raw in headers:
-        name = _READ.get(raw_name) or _READ.get(str(raw_name).lower())
-        if name is None:
-            continue
-        if name in texts:
-            raise InvalidEventError(
-                Defect.INVALID_HEADERS, f"header {_header(name)} stands twice; send it once"
-            )
-        try:
-            texts[name] = raw.decode()
-        except (UnicodeDecodeError, AttributeError):
-            raise InvalidEventError(
-                Defect.INVALID_HEADERS, f"header {_header(name)} is not UTF-8; send it as UTF-8"
-            ) from None
-    return texts
-
-
-def _header(attribute: str) -> str:
-    return attribute if attribute == "content-type" else f"ce_{attribute}"

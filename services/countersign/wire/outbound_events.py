@@ -16,6 +16,7 @@ from countersign.core.identity import EventIdentity, user_key
 from countersign.core.login import PostLoginEvent
 from countersign.wire.inbound import BROWSERS_FORGET, LOGIN_ATTEMPTED, LOGIN_RETURNED, read_event
 from countersign.wire.results import OutboundRecord
+from countersign.wire.signed_part import Signer, with_signature
 
 _encoder = msgspec.json.Encoder()
 
@@ -78,22 +79,41 @@ def write_browsers_forget(
     time: datetime,
     subject: str,
     *,
+    browser: str | None = None,
     traceparent: str | None = None,
 ) -> OutboundRecord:
-    """Return the record that makes every remembered browser of a user be forgotten.
+    """Return the record that makes remembered browsers of a user be forgotten.
 
     Args:
         topic: the login events' topic.
         identity: tenant, source and this event's own id.
         time: when it was asked for; aware.
         subject: the user.
+        browser: the keyed hash of the one to forget; None: every one.
         traceparent: W3C trace context.
 
     Raises:
         InvalidEventError: it would be no such event; the error names the field and the remedy.
     """
-    data = {"user": {"user_id": subject}}
+    data: dict[str, Any] = {"user": {"user_id": subject}}
+    if browser is not None:
+        data["browser"] = browser
     return _record(topic, identity, time, (BROWSERS_FORGET, subject, data), traceparent)
+
+
+def signed(record: OutboundRecord, tenant: str, signer: Signer) -> OutboundRecord:
+    """Return the record of an event with its signature.
+
+    Args:
+        record: an event's record, in any form, not signed yet.
+        tenant: the event's tenant.
+        signer: signs.
+
+    Raises:
+        InvalidEventError: it is signed already.
+    """
+    value, headers = with_signature(record.value or b"", record.headers, tenant, signer)
+    return record._replace(value=value, headers=headers)
 
 
 def _subject(data: Mapping[str, Any]) -> str:

@@ -6,26 +6,31 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import msgspec
 
 from countersign.core.errors import Problem
-from countersign.core.login import TenantId
+from countersign.core.login import SourceUri, TenantId
+from countersign.core.public_key import PublicKey
 from countersign.core.tenant import (
     ChallengeRules,
     DuoAccount,
+    EventRules,
     Factors,
     Mfa,
     PushBudget,
     Remember,
     SealedSecret,
+    SignalRules,
     TenantSettings,
+    Trust,
     problems,
 )
 from countersign.wire.durations import iso_duration
+from countersign.wire.keys import key_problems, public_keys
 
 KEEP: Final = "********"
 """Stands for a secret: the one in force is kept."""
@@ -53,6 +58,32 @@ class DuoDraft(msgspec.Struct, frozen=True, kw_only=True):
         return f"DuoDraft(client_id={self.client_id!r}, api_host={self.api_host!r})"
 
 
+class KeysDraft(msgspec.Struct, frozen=True, kw_only=True):
+    """A section with public keys.
+
+    Attributes:
+        keys: the keys, as they were written.
+        jwks_file: the file with the keys, as the settings file names it.
+    """
+
+    keys: tuple[Mapping[str, Any], ...] = ()
+    jwks_file: str | None = None
+
+
+class EventsDraft(KeysDraft, frozen=True, kw_only=True):
+    """The section `[events]`; see `EventRules`."""
+
+    signed: bool = False
+
+
+class SignalsDraft(KeysDraft, frozen=True, kw_only=True):
+    """The section `[signals]`; see `SignalRules`."""
+
+    trust: Trust = Trust.SIGNED
+    issuer: SourceUri | None = None
+    audience: SourceUri | None = None
+
+
 class TenantDraft(msgspec.Struct, frozen=True, kw_only=True):
     """A tenant's settings before they have a version, and with their secret in clear.
 
@@ -69,6 +100,8 @@ class TenantDraft(msgspec.Struct, frozen=True, kw_only=True):
     remember: Remember = Remember()
     challenge: ChallengeRules = ChallengeRules()
     push_budget: PushBudget = PushBudget()
+    events: EventsDraft = EventsDraft()
+    signals: SignalsDraft = SignalsDraft()
 
     def settings(
         self, *, version: int, updated_at: datetime, secret: SealedSecret | None
@@ -89,6 +122,13 @@ class TenantDraft(msgspec.Struct, frozen=True, kw_only=True):
             remember=self.remember,
             challenge=self.challenge,
             push_budget=self.push_budget,
+            events=EventRules(signed=self.events.signed, keys=public_keys(self.events.keys)),
+            signals=SignalRules(
+                trust=self.signals.trust,
+                issuer=self.signals.issuer,
+                audience=self.signals.audience,
+                keys=public_keys(self.signals.keys),
+            ),
         )
 
 
@@ -108,9 +148,16 @@ def draft_problems(draft: TenantDraft) -> Iterator[Problem]:
             remedy="Copy the Client secret from the Duo application's page, or leave it out to keep"
             " the one in force",
         )
+    yield from key_problems("events.keys", draft.events.keys)
+    yield from key_problems("signals.keys", draft.signals.keys)
     yield from problems(
         draft.settings(version=_SOME_VERSION, updated_at=_SOME_INSTANT, secret=_SOME_SECRET)
     )
+
+
+_SECTIONS: Final = (
+    *("duo", "factors", "mfa", "remember", "challenge", "push_budget", "events", "signals"),
+)
 
 
 def write_toml(settings: TenantSettings) -> str:
@@ -121,13 +168,15 @@ def write_toml(settings: TenantSettings) -> str:
         "",
         f"tenant = {_toml(settings.tenant)}",
     ]
-    for name in ("duo", "factors", "mfa", "remember", "challenge", "push_budget"):
+    for name in _SECTIONS:
         section = getattr(settings, name)
         if section is None:
             continue
         lines += ["", f"[{name}]"]
         for field in msgspec.structs.fields(section):
             value = getattr(section, field.name)
+            if value is None:
+                continue
             if isinstance(value, SealedSecret):
                 lines.append("# Stars keep the secret that is in force.")
                 value = KEEP
@@ -143,6 +192,11 @@ def _toml(value: Any) -> str:  # noqa: ANN401  # what a section can hold
             return str(value)
         case timedelta():
             return _toml(iso_duration(value))
+        case tuple() if value and isinstance(value[0], PublicKey):
+            return "\n".join(["[", *(f"    {_toml(key)}," for key in value), "]"])
+        case PublicKey():
+            members = msgspec.to_builtins(value).items()
+            return f"{{ {', '.join(f'{name} = {_toml(text)}' for name, text in members)} }}"
         case tuple():
             return f"[{', '.join(map(_toml, value))}]"
         case _:

@@ -19,7 +19,14 @@ import msgspec
 from countersign.core.errors import Problem, SettingsError
 from countersign.core.login import TenantId
 from countersign.core.tenant import ChallengeRules, Detail, Factors, Mfa, PushBudget, Remember
-from countersign.wire.tenant_file import KEEP, DuoDraft, TenantDraft
+from countersign.wire.tenant_file import (
+    KEEP,
+    DuoDraft,
+    EventsDraft,
+    KeysDraft,
+    SignalsDraft,
+    TenantDraft,
+)
 
 _SECTIONS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "duo": DuoDraft,
@@ -28,7 +35,24 @@ _SECTIONS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "remember": Remember,
     "challenge": ChallengeRules,
     "push_budget": PushBudget,
+    "events": EventsDraft,
+    "signals": SignalsDraft,
 }
+
+
+def read_jwks(text: bytes) -> tuple[Mapping[str, Any], ...] | None:
+    """Return the keys of a file that holds a JWK Set (RFC 7517, section 5); None where it holds none."""
+    try:
+        return _jwk_set.decode(text).keys
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+class _JwkSet(msgspec.Struct, frozen=True):
+    keys: tuple[dict[str, Any], ...]
+
+
+_jwk_set: Final = msgspec.json.Decoder(_JwkSet)
 
 
 def read_draft(text: bytes, source: str) -> TenantDraft:
@@ -68,6 +92,8 @@ def read_draft(text: bytes, source: str) -> TenantDraft:
             found.append(_explained(name, kind, error))
     found += _tenant(document)
     found += _secret(sections.get("duo"))
+    for name, section in sections.items():
+        found += _keys(name, section)
     if found:
         raise SettingsError(source=source, problems=found)
     return TenantDraft(source=source, tenant=document["tenant"], **_kept(sections))  # type: ignore[arg-type]  # each section has its own type
@@ -96,6 +122,15 @@ def _secret(duo: msgspec.Struct | None) -> Iterator[Problem]:
         yield Problem(
             key="duo.client_secret",
             problem="is given, and duo.client_secret_file too",
+            remedy="Give one of them",
+        )
+
+
+def _keys(name: str, section: msgspec.Struct) -> Iterator[Problem]:
+    if isinstance(section, KeysDraft) and section.keys and section.jwks_file is not None:
+        yield Problem(
+            key=f"{name}.keys",
+            problem=f"is given, and {name}.jwks_file too",
             remedy="Give one of them",
         )
 
@@ -146,6 +181,7 @@ def _remedy(kind: type[msgspec.Struct], name: str) -> str:
         bool: "true or false",
         timedelta: 'an ISO 8601 duration, as in "PT5M" or "P7D"',
         int: "a whole number",
+        tuple[Mapping[str, Any], ...]: "a list of JSON Web Keys, or name a file as jwks_file",
         tuple[str, ...]: 'texts in brackets, as in ["https://app.example.com/return"]',
         tuple[Detail, ...]: f"any of these in brackets: {', '.join(map(repr, map(str, Detail)))}",
     }

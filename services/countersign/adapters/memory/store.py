@@ -176,7 +176,10 @@ class MemoryStore:
             user = _user(event)
             if self._marks.get(user) != event.identity:
                 self._marks[user] = event.identity
-                self._browsers.pop(user, None)
+                if event.browser is None:
+                    self._browsers.pop(user, None)
+                else:
+                    self._browsers.get(user, {}).pop(event.browser, None)
 
     async def remembered(self, tenant: str, subject: str) -> dict[str, RememberedBrowser]:
         """See `ports.Store.remembered`."""

@@ -77,7 +77,7 @@ class RedisStore:
         self._settle = Script(client, "settle", shared=("arguments", "keep_until"))
         self._overdue = Script(client, "overdue")
         self._published = Script(client, "published")
-        self._forget = Script(client, "forget")
+        self._forget = Script(client, "forget", shared=("arguments", "keep_until"))
 
     async def verify(self) -> None:
         """Check that the server keeps what it is given.
@@ -278,7 +278,8 @@ class RedisStore:
             bucket = bucket_of(event.key_hash)
             user = self._pseudonyms.user(event.identity.tenant, event.subject)
             mark = self._pseudonyms.event(event.identity)
-            items.append(Item(bucket, (self._keys.remembered(bucket, user),), (mark,)))
+            args = (mark, event.browser or "")
+            items.append(Item(bucket, (self._keys.remembered(bucket, user),), args))
         await self._forget([MARK_LASTS // _MILLISECOND], items)
 
     async def remembered(self, tenant: str, subject: str) -> dict[str, RememberedBrowser]:
