@@ -60,7 +60,7 @@ async def send(bus: Bus, *arguments: str) -> tuple[int | None, str]:
 
 
 async def test_a_signing_client_goes_the_whole_way_and_another_nowhere(bus: Bus) -> None:
-    """Login, return and "forget" are signed and taken; without a signer, or with another's, nothing is."""
+    """Login, return and "forget" are signed and taken; unsigned, or by another's key, nothing is."""
     tenant = a_signing_tenant(a_public_key("EdDSA"), a_public_key("RS256", "k2"))
     async with bus.decider(tenant):
         for stranger in (None, a_signer("EdDSA", "mallory", kid="k1")):
