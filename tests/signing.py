@@ -47,11 +47,13 @@ def a_jwk(kind: str = "ES256", name: str = "k1") -> dict[str, str]:
     return public_jwk(private_key(kind, name), name, pss=kind == "PS256")
 
 
+@cache
 def a_public_key(kind: str = "ES256", name: str = "k1") -> PublicKey:
     """Return the public half as settings hold it."""
     return msgspec.convert(a_jwk(kind, name), PublicKey)
 
 
+@cache
 def a_signer(kind: str = "ES256", name: str = "k1", *, kid: str | None = None) -> Signer:
     """Return a signer with the private half, under its own name or another."""
     return signer(private_key(kind, name), kid or name, pss=kind == "PS256")

@@ -198,7 +198,8 @@ def test_both_say_the_same_of_every_probe_in_a_signal() -> None:
     more = [("sub_id", "subject_type"), ("sub_id", "id"), ("sub_id", "user", "subject_type")]
     named = ({"format": "opaque"}, {"subject_type": "iss-sub"}, {"id": "auth0|alice"}, "opaque")
     for path in [*paths(_signal()), *more]:
-        for probe in (*PROBES, *named):
+        limited = path[-1] in {"iss", "jti", "iat", "id", "sub"}
+        for probe in (*(PROBES if limited else FEW_PROBES), *named):
             _agree_on_signal(changed(_signal(), path, probe))
 
 
