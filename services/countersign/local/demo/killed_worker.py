@@ -7,7 +7,7 @@ from time import perf_counter
 from typing import Final
 
 from countersign.client import LoginDecision
-from countersign.local.demo.scenes import PATIENCE, Stage, a_login
+from countersign.local.demo.stage import PATIENCE, Stage, a_login
 from countersign.local.server import Server
 
 LOGINS: Final = 1_000

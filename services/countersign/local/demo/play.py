@@ -12,8 +12,9 @@ from countersign.adapters.kafka.configured import kafka_connection
 from countersign.client import CountersignClient
 from countersign.local.demo.cast import decider, started, web_services
 from countersign.local.demo.killed_worker import kill_a_worker
-from countersign.local.demo.scenes import SCENES, Stage
+from countersign.local.demo.scenes import SCENES
 from countersign.local.demo.show import Show
+from countersign.local.demo.stage import Stage
 from countersign.local.demo.tap import Tap, tapped
 from countersign.local.demo.world import World, open_world
 from countersign.logs import set_up_logs

@@ -28,11 +28,12 @@ from countersign.core.tenant import (
     Mfa,
     Policy,
     PushBudget,
+    Trust,
 )
 from countersign.local.ports import free_port
 from countersign.local.stack import Stack, embedded_stack
 from countersign.settings import Settings, load_settings
-from countersign.wire.tenant_file import DuoDraft, TenantDraft
+from countersign.wire.tenant_file import DuoDraft, SignalsDraft, TenantDraft
 
 RETURN_URL: Final = "https://shop.example.com/return"
 _PARTITIONS: Final = 4
@@ -153,7 +154,13 @@ def tenants(duo: DuoDraft, nowhere: DuoDraft, addresses: Addresses) -> list[Tena
     source = "demo"
     return [
         TenantDraft(
-            source=source, tenant="acme", duo=duo, factors=sole_duo, mfa=always, challenge=challenge
+            source=source,
+            tenant="acme",
+            duo=duo,
+            factors=sole_duo,
+            mfa=always,
+            challenge=challenge,
+            signals=SignalsDraft(trust=Trust.TOPIC),
         ),
         TenantDraft(
             source=source,
@@ -187,7 +194,7 @@ def tenants(duo: DuoDraft, nowhere: DuoDraft, addresses: Addresses) -> list[Tena
             duo=duo,
             factors=sole_duo,
             mfa=Mfa(policy=Policy.ALL_APPLICATIONS, duo_username=DuoUsername.EMAIL),
-            challenge=challenge,
+            challenge=msgspec.structs.replace(challenge, accept_bypass=False),
             push_budget=PushBudget(prompts=2, window=timedelta(minutes=10)),
         ),
     ]
