@@ -63,9 +63,7 @@ def odd(query: Callable[[str, str], str]) -> Attack:
         """A query with anything odd in it is refused whole, and nothing moves."""
         prompt = await scene.at_the_prompt()
         brought = await scene.duo(prompt, Behaviour.APPROVE)
-        await scene.ask(
-            prompt.browser, "/callback", query(brought["state"], brought["duo_code"])
-        )
+        await scene.ask(prompt.browser, "/callback", query(brought["state"], brought["duo_code"]))
 
     return attack
 
@@ -236,7 +234,7 @@ async def other_methods(scene: Scene) -> None:
         for method in ("POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE"):
             seen = await scene.ask(prompt.browser, path, query, method=method)
             assert seen.status == 405, (path, method)
-                assert "GET" in seen.headers["allow"]
+            assert "GET" in seen.headers["allow"]
     await scene.ask(prompt.browser, "/callback", query, method="POST")
 
 

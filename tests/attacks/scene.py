@@ -25,7 +25,11 @@ from tests.duo_server import CLIENT_ID, claims_of
 _OWN_FAULTS: Final = frozenset(
     {
         *("unknown_state", "not_now", "unexpected", "publishing_failed", "sweeping_failed"),
-        *("event_failed_unexpectedly", "dead_letters_of_our_own_making", "wave_failed_unexpectedly"),
+        *(
+            "event_failed_unexpectedly",
+            "dead_letters_of_our_own_making",
+            "wave_failed_unexpectedly",
+        ),
     }
 )
 """What is logged without a tenant, and counts as the row's own that is played at the moment."""

@@ -115,7 +115,9 @@ ROWS: Final = (
         passed(),
         at=At.ROGUE,
     ),
-    _rogue("10 signed with another secret", ("10",), {}, key="another-secret-of-forty-characters-00000"),
+    _rogue(
+        "10 signed with another secret", ("10",), {}, key="another-secret-of-forty-characters-00000"
+    ),
     _rogue("11 signed with the client id", ("10",), {}, key="DIXXXXXXXXXXXXXXXXXX" * 2),
     _rogue("12 not signed", ("10",), {}, algorithm="none", key=""),
     _rogue("13 signed with HS256", ("10",), {}, algorithm="HS256"),
