@@ -397,7 +397,6 @@ ROWS: Final = (
         failed(
             ends=(FAILED, FAILED),
             decisions=(CHALLENGED,) * 2,
-            logged=("challenge_ended",) * 2 + ("duo_error",) * 2,
             exchanges=2,
         ),
     ),

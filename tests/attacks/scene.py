@@ -147,6 +147,12 @@ class Scene:
         await self.world.bus.send(record)
         await self.world.result(read_event(*record).identity, Stage.DECISION)
 
+    async def refused(self, record: InboundRecord) -> None:
+        """Publish a record that can't be taken; return when it is a dead letter."""
+        before = len(self._dead_letters())
+        await self.world.bus.send(record)
+        await self.world.bus.until(lambda: len(self._dead_letters()) > before)
+
     def event_id(self) -> str:
         """Return an id that no other event has."""
         return f"{self.row.tenant}-{next(self._numbers)}"
@@ -284,7 +290,7 @@ class Scene:
             decisions=tuple(login.said for login in self.logins),
             state=standing.state if standing is not None else None,
             assurance=outcomes[0].body.assurance if outcomes and outcomes[0] else Assurance.NONE,
-            logged=tuple(sorted(self._told())),
+            logged=tuple(sorted(set(self._told()))),
             remembered=len(browsers),
             exchanges=await self._exchanges(),
             dead_letters=tuple(sorted(self._dead_letters())),

@@ -58,7 +58,8 @@ class Expected:
         decisions: what was decided of each login.
         state: of the first login's challenge in Redis; None: there is none.
         assurance: of the first challenge's outcome.
-        logged: names of the log events that speak of the row's tenants, at `warning` or as an outcome.
+        logged: names of the log events that speak of the row's tenants, at `warning` or as an outcome;
+            each once.
         remembered: how many browsers of the first login's user are remembered.
         exchanges: how many codes were exchanged at Duo for the row's users.
         dead_letters: what became of events that could not be taken.

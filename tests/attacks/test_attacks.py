@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from tests.attacks import binding, callback, tokens
+from tests.attacks import binding, bus, callback, failmode, policy, privacy, tokens
 from tests.attacks.scene import Scene
 from tests.attacks.table import Row
 from tests.attacks.world import World, open_world
@@ -16,7 +16,15 @@ from tests.attacks.world import World, open_world
 if TYPE_CHECKING:
     from countersign.local import Stack
 
-ROWS = (*binding.ROWS, *callback.ROWS, *tokens.ROWS)
+ROWS = (
+    *binding.ROWS,
+    *callback.ROWS,
+    *tokens.ROWS,
+    *failmode.ROWS,
+    *bus.ROWS,
+    *policy.ROWS,
+    *privacy.ROWS,
+)
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
