@@ -153,7 +153,10 @@ _BAD: Final[dict[str, tuple[Callable[[InboundRecord], InboundRecord], Defect]]] 
         lambda record: record._replace(value=b'"' + b"x" * MAX_EVENT_BYTES + b'"'),
         Defect.TOO_LARGE,
     ),
-    "10,000 brackets": (lambda record: record._replace(value=b"[" * 10_000), Defect.NOT_JSON),
+    "10,000 brackets": (
+        lambda record: record._replace(value=b'{"a":' * 10_000),
+        Defect.NOT_JSON,
+    ),
     "line feeds in the user's id": (with_subject(FORGED_LINE), Defect.INVALID_EVENT),
     "line feeds in the browser's id": (
         with_data("login", browser_id=FORGED_LINE),

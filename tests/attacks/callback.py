@@ -439,7 +439,7 @@ ROWS: Final = (
     ),
     Row(
         "callback-71 headers of every answer",
-        ("19", "51"),
+        ("19",),
         headers_of_every_answer,
         page(404, Page.NO_SUCH_PAGE),
     ),

@@ -81,6 +81,14 @@ class Canaries:
         """Return the kinds of secrets that are known."""
         return {kind for kind, _ in self._known}
 
+    def any_of(self, kind: str) -> bytes:
+        """Return a secret of a kind."""
+        return next(secret for known, secret in sorted(self._known) if known == kind)
+
+    def is_at_home(self, kind: str, place: str) -> bool:
+        """Say whether a kind of secret may stand in a place."""
+        return place in self._homes.get(kind, ())
+
     def search(self, documents: Iterable[Document]) -> list[Found]:
         """Return whatever is seen where it may not be; a signed token may be nowhere."""
         return [found for document in documents for found in self._seen_in(document)]
@@ -90,8 +98,7 @@ class Canaries:
         windows = {data[at : at + _WINDOW] for at in range(len(data) - _WINDOW + 1)}
         for window in windows & self._forms.keys():
             for form in self._forms[window]:
-                at_home = place in self._homes.get(form.kind, ())
-                if not at_home and form.data in data:
+                if form.data in data and not self.is_at_home(form.kind, place):
                     yield Found(form.kind, form.form, place, name)
         if _TOKEN.search(data):
             yield Found("signed token", "raw", place, name)

@@ -6,6 +6,7 @@ challengers' environment names a proxy and a netrc file that would spoil every c
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import secrets
@@ -73,6 +74,7 @@ class World:
         album: whatever browsers saw.
         canaries: what must not be seen anywhere.
         rogue_allowed: the users whom the rogue Duo has allowed.
+        played: the rows that were played.
     """
 
     bus: Bus
@@ -86,6 +88,7 @@ class World:
     canaries: Canaries
     album: list[Seen] = field(default_factory=list)
     rogue_allowed: set[str] = field(default_factory=set)
+    played: set[str] = field(default_factory=set)
 
     def browser(self) -> Browser:
         """Return a browser without cookies."""
@@ -244,7 +247,7 @@ async def open_world(stack: Stack, directory: Path, rows: Iterable[Row]) -> Asyn
         )
         for process in processes.values():
             cleanup.push_async_callback(process.stop)
-            await process.start()
+        await asyncio.gather(*(process.start() for process in processes.values()))
         yield world
 
 
@@ -304,3 +307,6 @@ def _plant(world: World, settings_key: str) -> None:
     for secret in NETRC:
         world.canaries.add("netrc", secret)
     world.canaries.add("access token", ACCESS_TOKEN)
+    # A dead letter is the event as it came.
+    for kind in ("return code", "browser id"):
+        world.canaries.allow(kind, "login-events", "login-events-dlq")
