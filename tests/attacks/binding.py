@@ -45,7 +45,7 @@ async def victim_approves(scene: Scene) -> None:
 
 
 async def thief_was_there_first(scene: Scene) -> None:
-    """Mallory opens the link before Dave does; her cookie of another visit doesn't make her Dave's browser."""
+    """Mallory opens the link before Dave does; her visit's cookie doesn't make her Dave's browser."""
     thief = (await scene.at_the_prompt()).browser
     await scene.proven(scene.logins[0], scene.browser())
     await scene.ask(thief, scene.logins[0].link)

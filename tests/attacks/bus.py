@@ -129,7 +129,7 @@ async def name_with_line_feeds(scene: Scene) -> None:
     await scene.comes_back(
         prompt, {"state": prompt.state, "duo_code": scene.code()}, browser=scene.browser()
     )
-    lines = [line for lines in scene.world.log_lines().values() for line in lines]
+    lines = [line for lines in scene.world.logs.lines().values() for line in lines]
     assert "forged" not in {line["event"] for line in lines}
 
 

@@ -174,7 +174,7 @@ async def late_login(scene: Scene) -> Login:
 
 
 async def code_of_another_login(scene: Scene) -> None:
-    """A state with the code of another login of the same user allows nothing: Duo's nonce tells them apart."""
+    """A state with the code of another login of the user allows nothing: the nonce tells them apart."""
     mine, other = await scene.at_the_prompt(), await scene.at_the_prompt()
     brought = await scene.duo(other, Behaviour.APPROVE)
     await scene.comes_back(mine, {**brought, "state": mine.state})

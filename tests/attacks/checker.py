@@ -18,8 +18,8 @@ from countersign.core.result import Assurance, Reason, ResultType, Verdict
 from countersign.simulator.ledger import Kind
 from countersign.wire.dead_letter import read_dead_letter
 from countersign.wire.inbound import read_event
-from countersign.wire.results import Result, read_result
 from countersign.wire.records import unpack_browser
+from countersign.wire.results import Result, read_result
 from tests.attacks.evidence import DEAD_LETTERS, LOGIN_EVENTS, RESULTS, Evidence, Record
 
 _ASSURED = {
@@ -83,18 +83,19 @@ def _answered(case: _Case) -> Iterator[str]:
     """Each event has one decision or one dead letter, and a dead letter is the event as it came."""
     originals = {(one.partition, one.offset): one for one in case.evidence.topics[LOGIN_EVENTS]}
     for place, record in originals.items():
-        event, letter = case.events.get(place), case.letters.get(place)
-        if letter is not None:
-            if (letter.key, letter.value) != (record.key, record.value):
-                yield f"the dead letter of {place} is not what came"
-        elif event is None:
-            yield f"{place} holds no event, and is no dead letter"
-        elif isinstance(event, LoginAttempted):
-            if id_of(event.identity, Stage.DECISION) not in case.results:
+        event, letter, said = case.events.get(place), case.letters.get(place), case.results
+        match event:
+            case _ if letter is not None:
+                if (letter.key, letter.value) != (record.key, record.value):
+                    yield f"the dead letter of {place} is not what came"
+            case None:
+                yield f"{place} holds no event, and is no dead letter"
+            case LoginAttempted() if id_of(event.identity, Stage.DECISION) not in said:
                 yield f"{event.identity} has neither a decision nor a dead letter"
-        elif isinstance(event, LoginReturned):
-            if id_of(event.login, Stage.OUTCOME) not in case.results:
+            case LoginReturned() if id_of(event.login, Stage.OUTCOME) not in said:
                 yield f"the return to {event.login} has settled nothing"
+            case _:
+                pass
     for place in case.letters.keys() - originals.keys():
         yield f"a dead letter is of {place}, where nothing stands"
 

@@ -1,4 +1,4 @@
-"""Everything that the attacks left behind: the topics, Redis, the logs, the metrics, and what browsers saw."""
+"""Everything that the attacks left behind: topics, Redis, logs, metrics, and what browsers saw."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any, NamedTuple, cast
 
 from redis.asyncio import Redis
 
-from countersign.adapters.redis.connection import connect_redis
 from countersign.core.challenge import Challenge
 from countersign.simulator.ledger import Entry
 from countersign.wire.records import unpack_challenge
@@ -76,11 +75,8 @@ async def gathered(world: World) -> Evidence:
         ]
         for place, topic in names.items()
     }
-    client = connect_redis(settings)
-    try:
+    async with Redis.from_url(settings.redis_url) as client:
         redis = {key: await _value(client, key) async for key in client.scan_iter(count=1_000)}
-    finally:
-        await client.aclose()
     metrics = await world.metrics()
     logs = {name: one.log.read_bytes() for name, one in world.processes.items()}
     return Evidence(
@@ -90,7 +86,7 @@ async def gathered(world: World) -> Evidence:
         rogue_allowed=frozenset(world.rogue_allowed),
         ended=[
             line["event_id"]
-            for lines in world.log_lines().values()
+            for lines in world.logs.lines().values()
             for line in lines
             if line["event"] == "challenge_ended"
         ],
@@ -118,7 +114,7 @@ async def _value(client: Redis, key: bytes) -> Any:  # noqa: ANN401  # whatever 
         case b"hash":
             return await client.hgetall(key)
         case b"zset":
-            return dict(await client.zrange(key, 0, -1, withscores=True))
+            return dict.fromkeys(await client.zrange(key, 0, -1))
         case b"none":
             return None  # it has ended meanwhile
         case kind:

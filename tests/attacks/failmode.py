@@ -1,7 +1,7 @@
 """A Duo that is away, or is made to look so: nobody is let in whom the tenant's failmode doesn't let in.
 
-Only a Duo that can't be reached opens a failmode, and only before a prompt was opened. One that can't prove who
-it is, refuses our secret, or sends nonsense, opens none: whoever sits in between could send that.
+Only a Duo that can't be reached opens a failmode, and only before a prompt was opened. One that can't prove
+who it is, refuses our secret, or sends nonsense, opens none: whoever sits in between could send that.
 """
 
 from __future__ import annotations
@@ -29,11 +29,10 @@ from tests.attacks.table import (
     page,
     passed,
 )
-from tests.attacks.world import LIFETIME
 from tests.builders import GLOBEX, RETURN_URL
 from tests.duo_server import HEALTHY, Behaviour, as_json, raw, reply, reset
 
-_RULES: Final = ChallengeRules(return_urls=(RETURN_URL,), lifetime=LIFETIME, failmode=Failmode.OPEN)
+_RULES: Final = ChallengeRules(return_urls=(RETURN_URL,), failmode=Failmode.OPEN)
 OPEN: Final = {"challenge": _RULES}
 _HTML: Final = b"<html>Sorry</html>"
 _ENDED: Final = ("challenge_ended", "duo_error")

@@ -1,7 +1,7 @@
 """The rules that the attacks are about, by number, and what shows each: rows of the table, and other tests.
 
-A row names its rules itself. Here stand the tests elsewhere, so that nothing is shown twice, and the rules that
-nothing can show yet, because what they speak of isn't there.
+A row names its rules itself. Here stand the tests elsewhere, so that nothing is shown twice, and the rules
+that nothing can show yet, because what they speak of isn't there.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Attacks on what spares a user the prompt, or gives one too many: remembered browsers, budgets, addresses."""
+"""Attacks on what spares a user the prompt, or gives one too many: browsers, budgets, addresses."""
 
 from __future__ import annotations
 

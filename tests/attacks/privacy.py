@@ -6,6 +6,10 @@ from functools import partial
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+from redis.asyncio import Redis
+from redis.exceptions import ResponseError
+
 from countersign.challenger.answers import Page
 from countersign.core.tenant import DuoUsername, Mfa, Policy
 from tests.attacks.scene import Scene
@@ -16,6 +20,7 @@ from tests.attacks.table import (
     At,
     Row,
     failed,
+    nobody,
     page,
     passed,
 )
@@ -40,7 +45,7 @@ async def forwarded(scene: Scene, headers: dict[str, str]) -> None:
     base = scene.world.bus.settings.public_url
     assert claims_of(request)["redirect_uri"] == f"{base}/callback"
     assert "secure" in seen.headers["set-cookie"].lower()
-    logged = repr(scene.world.log_lines())
+    logged = repr(scene.world.logs.lines())
     assert not [value for value in headers.values() if value in logged]
 
 
@@ -78,6 +83,32 @@ async def details(scene: Scene) -> None:
         assert word.lower() not in told, word
 
 
+async def from_a_service(scene: Scene) -> None:
+    """Whoever takes over a service has its rights at Redis alone: no other keys, no settings, no wiping."""
+    name, password = scene.world.redis_user
+    url = scene.world.bus.settings.redis_url
+    async with Redis.from_url(url, username=name, password=password) as redis:
+        assert await redis.ping()
+        for command in _FORBIDDEN:
+            with pytest.raises(ResponseError, match=r"permissions|can't run"):
+                await redis.execute_command(*command)  # type: ignore[no-untyped-call]  # redis-py's own
+
+
+_FORBIDDEN: Final = (
+    ("FLUSHALL",),
+    ("CONFIG", "SET", "maxmemory-policy", "allkeys-lru"),
+    ("ACL", "LIST"),
+    ("KEYS", "*"),
+    ("SCAN", "0"),
+    ("MONITOR",),
+    ("DBSIZE",),
+    ("SCRIPT", "FLUSH"),
+    ("REPLICAOF", "NO", "ONE"),
+    ("GET", "somebody-elses-key"),
+    ("EVAL", "return redis.call('FLUSHALL')", "0"),
+    ("EVAL", "return redis.call('GET', 'somebody-elses-key')", "0"),
+)
+
 ROWS: Final = (
     Row(
         "privacy-01 spoofed forwarding",
@@ -104,6 +135,12 @@ ROWS: Final = (
             remembered=1,
         ),
         At.WRONG_SECRET,
+    ),
+    Row(
+        "privacy-40 a service's user at Redis",
+        ("38",),
+        from_a_service,
+        nobody(ends=(), decisions=()),
     ),
     Row("privacy-30 no details on a page", ("42",), details, failed(exchanges=0)),
 )

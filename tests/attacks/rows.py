@@ -12,7 +12,7 @@ ROWS: Final[tuple[Row, ...]] = (
     *callback.ROWS,
     *policy.ROWS,
     *bus.ROWS,
-    *failmode.ROWS,
     *privacy.ROWS,
+    *failmode.ROWS,
     *tokens.ROWS,
 )

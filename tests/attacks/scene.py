@@ -17,10 +17,9 @@ from countersign.simulator.ledger import Kind
 from countersign.wire.inbound import read_event
 from tests.attacks.table import At, Expected, Row, Said
 from tests.attacks.web import Browser, Seen
-from tests.attacks.world import World
-from tests.builders import SOURCE, InboundRecord, a_login_record, a_return_record
-from tests.bus import by_event
-from tests.duo_server import CLIENT_ID, claims_of
+from tests.attacks.world import LIFETIME, World
+from tests.builders import InboundRecord, a_login_record, a_return_record
+from tests.duo_server import claims_of
 
 _OWN_FAULTS: Final = frozenset(
     {
@@ -78,7 +77,7 @@ class Scene:
         self._numbers = iter(range(1, 1_000))
         self._subjects = {self.user}
         self._browsers: list[Browser] = []
-        self._logged = {name: len(lines) for name, lines in world.log_lines().items()}
+        self._logged = {name: len(lines) for name, lines in world.logs.lines().items()}
         self._asked_rogue = len(world.rogue.requests)
 
     # -- the relying party --
@@ -100,7 +99,7 @@ class Scene:
             event_id=event_id or self.event_id(),
             subject=subject,
             browser_id=browser_id or self.browser_id(),
-            **{"time": datetime.now(UTC), **data},
+            **{"time": datetime.now(UTC), "expires_at": datetime.now(UTC) + LIFETIME, **data},
         )
         identity = read_event(*record).identity
         await self.world.bus.send(record)
@@ -313,7 +312,7 @@ class Scene:
         ids = {login.identity.event_id for login in self.logins}
         return [
             line["event"]
-            for name, lines in self.world.log_lines().items()
+            for name, lines in self.world.logs.lines().items()
             for line in lines[self._logged[name] :]
             if line["level"] != "info" or line["event"] == "challenge_ended"
             if line["event"] != _LATE_SWEEP

@@ -1,4 +1,4 @@
-"""What a row of the attack table is: an attack, and everything that must have come of it; nothing runs here."""
+"""What a row of the attack table is: an attack, and what must have come of it; nothing runs here."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class At(StrEnum):
     """A port that nobody listens at."""
     ELSEWHERE = "elsewhere"
     """A host that the processes' settings don't list."""
-    WRONG_SECRET = "wrong_secret"  # noqa: S105  # a word
+    WRONG_SECRET = "wrong_secret"  # a word
     """The simulator, with another client secret than it knows."""
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from countersign.local import Stack
 
 KINDS = {
-    *("identifier key", "settings key", "client secret", "netrc", "access token"),
+    *("identifier key", "settings key", "client secret", "password", "netrc", "access token"),
     *("state", "random part of a state", "nonce", "signed request", "cookie"),
     *("code of Duo", "return code", "browser id"),
 }
@@ -100,7 +100,7 @@ async def test_a_secret_would_have_been_seen(world: World, evidence: Evidence, k
 async def test_every_line_of_a_log_is_json(world: World, evidence: Evidence) -> None:
     """A line of a service's log is one JSON object with an event, a level and a time, whatever came."""
     assert evidence.documents
-    for lines in world.log_lines().values():
+    for lines in world.logs.lines().values():
         assert lines
         for line in lines:
             assert {"event", "level", "timestamp", "logger"} <= line.keys()

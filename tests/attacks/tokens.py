@@ -1,4 +1,4 @@
-"""Tokens that Duo did not sign, signed for somebody else, or that don't say allow; a Duo that lies tells them.
+"""Tokens that Duo did not sign, or that don't say allow; a Duo that lies tells them.
 
 Each row's Duo does everything right but for what the row names; the state, the cookie and the browser are
 the rightful ones, so nothing but the token stands between the user and a pass.
@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
-from countersign.challenger.answers import Page
-from countersign.core.challenge import State
 from countersign.core.result import Assurance
 from tests.attacks.scene import Scene
 from tests.attacks.table import At, Expected, Row, denied, failed, passed
@@ -49,7 +47,7 @@ async def forged(
 
 
 async def of_another_prompt(scene: Scene) -> None:
-    """A right token of another prompt of the same user and browser allows nothing here: its nonce differs."""
+    """A right token of another prompt of the same browser allows nothing here: its nonce differs."""
     prompt = await scene.at_the_prompt()
     other = await scene.at_the_prompt(prompt.login, prompt.browser)
     brought = scene.says(other)
@@ -81,8 +79,15 @@ async def answers(scene: Scene, body: object, status: int = 200) -> None:
     await scene.comes_back(prompt, brought)
 
 
-def _rogue(name: str, rules: tuple[str, ...], claims: Mapping[str, object], **how: str) -> Row:
-    attack = partial(forged, claims=claims, **how)
+def _rogue(
+    name: str,
+    rules: tuple[str, ...],
+    claims: Mapping[str, object],
+    *,
+    key: str | None = None,
+    algorithm: str = "HS512",
+) -> Row:
+    attack = partial(forged, claims=claims, key=key, algorithm=algorithm)
     return Row(f"token-{name}", rules, attack, failed(), at=At.ROGUE)
 
 

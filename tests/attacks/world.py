@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
+import re
 import secrets
 import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping
@@ -16,11 +16,12 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import httpx
 import msgspec
 import trustme
+from redis.asyncio import Redis
 
 from countersign.adapters.kafka.configured import kafka_connection
 from countersign.adapters.kafka.tenant_settings import TenantSettingsReader
@@ -35,18 +36,20 @@ from countersign.simulator.ledger import Entry
 from countersign.wire.results import Result, read_result
 from countersign.wire.tenant_file import DuoDraft, TenantDraft
 from tests.attacks.canaries import Canaries
+from tests.attacks.logs import Logs
 from tests.attacks.table import At, Row
 from tests.attacks.web import Browser, Seen
 from tests.builders import GLOBEX, RETURN_URL
 from tests.bus import Bus, open_bus
 from tests.duo_server import CLIENT_ID, SECRET, Authority, DuoServer, serving
+from tests.faults.processes import ROOT
 
 if TYPE_CHECKING:
     from countersign.local import Stack
     from countersign.local.server import Server
 
-LIFETIME: Final = timedelta(seconds=45)
-"""Of a challenge; what nobody ends has expired so long after its row."""
+LIFETIME: Final = timedelta(seconds=20)
+"""Of a login: what nobody ends has expired so long after its row, and is waited for in the end."""
 DUO_TIMEOUT: Final = timedelta(seconds=4)
 _DATABASE: Final = 15
 """Of the store: sweepers share the deadlines of a database, so this one is the attacks' alone."""
@@ -54,7 +57,7 @@ _TOLD: Final = (
     *("kafka_bootstrap", "redis_url", "login_events_topic", "mfa_results_topic"),
     *("dead_letters_topic", "tenant_settings_topic", "group_id", "public_url"),
 )
-ACCESS_TOKEN: Final = "canary-access"  # noqa: S105  # the rogue Duo's, made up
+ACCESS_TOKEN: Final = "canary-access"  # the rogue Duo's, made up
 NETRC: Final = ("canary-netrc-login-4711", "canary-netrc-password-4711")
 
 
@@ -73,6 +76,8 @@ class World:
         duo: goes to Duo for the browsers.
         album: whatever browsers saw.
         canaries: what must not be seen anywhere.
+        logs: what the services under attack log.
+        redis_user: the services' name and password at the store.
         rogue_allowed: the users whom the rogue Duo has allowed.
         played: the rows that were played.
     """
@@ -86,6 +91,8 @@ class World:
     accounts: Mapping[At, DuoDraft]
     duo: httpx.AsyncClient
     canaries: Canaries
+    logs: Logs
+    redis_user: tuple[str, str]
     album: list[Seen] = field(default_factory=list)
     rogue_allowed: set[str] = field(default_factory=set)
     played: set[str] = field(default_factory=set)
@@ -111,18 +118,6 @@ class World:
         answer = await self.duo.get(f"{self.simulator}/ledger")
         return msgspec.json.decode(answer.content, type=list[Entry])
 
-    def log_lines(self) -> dict[str, list[dict[str, Any]]]:
-        """Return what each service under attack has logged.
-
-        Raises:
-            ValueError: a line is no JSON.
-        """
-        return {
-            name: [json.loads(line) for line in one.log.read_text("utf-8").splitlines()]
-            for name, one in self.processes.items()
-            if name != "simulator"
-        }
-
     async def metrics(self) -> dict[str, str]:
         """Return the metrics pages."""
         return {
@@ -139,7 +134,7 @@ class World:
             duo=self.accounts[at],
             factors=Factors(duo=True),
             mfa=Mfa(policy=Policy.ALL_APPLICATIONS),
-            challenge=ChallengeRules(return_urls=(RETURN_URL,), lifetime=LIFETIME),
+            challenge=ChallengeRules(return_urls=(RETURN_URL,)),
         )
         return msgspec.structs.replace(draft, **changes)
 
@@ -190,10 +185,12 @@ async def open_world(stack: Stack, directory: Path, rows: Iterable[Row]) -> Asyn
         simulator = _simulator(directory, known, duo_port, plain)
         cleanup.push_async_callback(simulator.stop)
         await simulator.start()
-        files = _files(bus, directory, settings_key)
+        redis_user = await cleanup.enter_async_context(_redis_user(stack))
+        files = _files(bus, directory, settings_key, redis_user)
         environment = {
             **{f"COUNTERSIGN_{one.upper()}": str(getattr(bus.settings, one)) for one in _TOLD},
             "COUNTERSIGN_SECRETS_DIR": str(files / "secrets"),
+            "COUNTERSIGN_REDIS_USERNAME": redis_user[0],
             "COUNTERSIGN_KAFKA_SESSION_TIMEOUT": "PT6S",
             "COUNTERSIGN_DUO_HOSTS": (
                 f"{known.api_host},{rogue.host},{impostor.host},localhost:{nowhere}"
@@ -233,10 +230,14 @@ async def open_world(stack: Stack, directory: Path, rows: Iterable[Row]) -> Asyn
                 At.IMPOSTOR: _moved(rogue_account, impostor.host),
                 At.NOWHERE: _moved(known, f"localhost:{nowhere}"),
                 At.ELSEWHERE: _moved(known, "evil.example.net"),
-                At.WRONG_SECRET: msgspec.structs.replace(known, client_secret="x" * 40),
+                At.WRONG_SECRET: msgspec.structs.replace(
+                    known, client_secret=secrets.token_hex(20)
+                ),
             },
             duo=await cleanup.enter_async_context(httpx.AsyncClient(verify=trust, trust_env=False)),
             canaries=Canaries(),
+            logs=Logs({name: one.log for name, one in processes.items()}),
+            redis_user=redis_user,
         )
         _plant(world, settings_key)
         await world.settle(
@@ -262,7 +263,23 @@ def _simulator(directory: Path, account: DuoDraft, port: int, plain: int) -> Ser
     return service(directory, Program(name="simulator", arguments=arguments, port=plain), {})
 
 
-def _files(bus: Bus, directory: Path, settings_key: str) -> Path:
+@asynccontextmanager
+async def _redis_user(stack: Stack) -> AsyncIterator[tuple[str, str]]:
+    """Make a user at the store with the rights that operators are told to give, and no others."""
+    told = (ROOT / "docs" / "operations.md").read_text("utf-8")
+    rights = re.search(r"`(~\{\*\}:\*[^`]*)`", told)
+    assert rights is not None
+    name, password = f"attacked-{secrets.token_hex(4)}", secrets.token_hex(16)
+    async with Redis.from_url(stack.redis_url) as redis:
+        command = ("ACL", "SETUSER", name, "reset", "on", f">{password}", *rights[1].split())
+        await redis.execute_command(*command)  # type: ignore[no-untyped-call]  # redis-py's own
+        try:
+            yield name, password
+        finally:
+            await redis.execute_command("ACL", "DELUSER", name)  # type: ignore[no-untyped-call]  # likewise
+
+
+def _files(bus: Bus, directory: Path, settings_key: str, redis_user: tuple[str, str]) -> Path:
     """Write what processes are told in files: their keys, their certificate, whom to trust."""
     kept = directory / "secrets"
     kept.mkdir(mode=0o700)
@@ -270,6 +287,7 @@ def _files(bus: Bus, directory: Path, settings_key: str) -> Path:
     assert identifier_key is not None
     (kept / "countersign_identifier_key").write_text(identifier_key.get_secret_value())
     (kept / "countersign_settings_key").write_text(settings_key)
+    (kept / "countersign_redis_password").write_text(redis_user[1])
     web = trustme.CA()
     leaf = web.issue_cert("localhost")
     leaf.cert_chain_pems[0].write_to_path(directory / "web.pem")
@@ -304,6 +322,7 @@ def _plant(world: World, settings_key: str) -> None:
         world.canaries.add(name, base64.b64decode(key))
     for account in world.accounts.values():
         world.canaries.add("client secret", account.client_secret or "")
+    world.canaries.add("password", world.redis_user[1])
     for secret in NETRC:
         world.canaries.add("netrc", secret)
     world.canaries.add("access token", ACCESS_TOKEN)
