@@ -89,10 +89,11 @@ async def victim_is_at_two_prompts(scene: Scene) -> None:
 
 
 async def thief_uses_the_code_of_the_victims_own_login(scene: Scene) -> None:
-    """A return code that Dave earned for his own login is a wrong code for Mallory's."""
+    """Dave approves both; the code of his own login, in Mallory's hands, is a wrong one for hers."""
     relayed, own = await scene.login(), await scene.login()
-    await scene.at_the_prompt(relayed)
-    await scene.proven(own, scene.browser())
+    victim = scene.browser()
+    await scene.proven(relayed, victim)
+    await scene.proven(own, victim)
     await scene.returns(relayed, scene.seen.return_code)
 
 
@@ -211,13 +212,13 @@ async def repeated(scene: Scene) -> None:
 
 
 async def code_of_an_earlier_login(scene: Scene) -> None:
-    """The code of an earlier login of the same user and browser is a wrong code for the next."""
+    """The code of an earlier login of the same user and browser is a wrong one for the next."""
     browser = scene.browser()
     earlier = await scene.at_the_prompt(await scene.login(), browser)
     await scene.comes_back(earlier, await scene.duo(earlier, Behaviour.APPROVE))
     code = scene.seen.return_code
     await scene.returns(earlier.login, code)
-    later = await scene.login()
+    later = (await scene.proven(await scene.login(), browser)).login
     scene.logins.reverse()
     await scene.returns(later, code)
 
@@ -289,7 +290,7 @@ ROWS: Final = (
             ends=(WRONG_CODE, NOTHING),
             decisions=TWO,
             state=State.DENIED,
-            exchanges=1,
+            exchanges=2,
         ),
     ),
     _never(
@@ -401,7 +402,7 @@ ROWS: Final = (
             decisions=TWO,
             state=State.DENIED,
             remembered=1,
-            exchanges=1,
+            exchanges=2,
         ),
     ),
     _code(35, "a return by another tenant", partial(return_by_another, tenant=GLOBEX), _DEAD),

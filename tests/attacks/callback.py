@@ -154,7 +154,7 @@ async def past_its_life(scene: Scene) -> None:
     """A state past its challenge's end is expired, though Duo says allow; the code is not exchanged."""
     prompt = await scene.at_the_prompt(await late_login(scene))
     brought = await scene.duo(prompt, Behaviour.APPROVE)
-    await scene.world.result(prompt.login.identity, Stage.OUTCOME)
+    await scene.world.results.of(prompt.login.identity, Stage.OUTCOME)
     await scene.comes_back(prompt, brought)
 
 
@@ -163,7 +163,7 @@ async def late_with_the_proof(scene: Scene) -> None:
     prompt = await scene.at_the_prompt(await late_login(scene))
     await scene.comes_back(prompt, await scene.duo(prompt, Behaviour.APPROVE))
     code = scene.seen.return_code
-    await scene.world.result(prompt.login.identity, Stage.OUTCOME)
+    await scene.world.results.of(prompt.login.identity, Stage.OUTCOME)
     await scene.returns(prompt.login, code)
     await scene.ask(prompt.browser, prompt.login.link)
 

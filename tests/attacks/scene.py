@@ -103,7 +103,7 @@ class Scene:
         )
         identity = read_event(*record).identity
         await self.world.bus.send(record)
-        result = await self.world.result(identity, Stage.DECISION)
+        result = await self.world.results.of(identity, Stage.DECISION)
         said = (result.type, result.body.reason)
         challenge = (result.body.challenge_url or "")[-24:]
         login = Login(identity, subject, record, said, challenge)
@@ -144,7 +144,7 @@ class Scene:
             expires_at=datetime.now(UTC) - timedelta(minutes=1),
         )
         await self.world.bus.send(record)
-        await self.world.result(read_event(*record).identity, Stage.DECISION)
+        await self.world.results.of(read_event(*record).identity, Stage.DECISION)
 
     async def refused(self, record: InboundRecord) -> None:
         """Publish a record that can't be taken; return when it is a dead letter."""
@@ -271,10 +271,12 @@ class Scene:
         """Return what has come of the row, once what is expected to be on the bus is there, or more."""
         for login, end in zip(self.logins, expected.ends, strict=True):
             if end is not None:
-                await self.world.result(login.identity, Stage.OUTCOME)
+                await self.world.results.of(login.identity, Stage.OUTCOME)
         for subject in {(one.identity.tenant, one.subject) for one in self.logins}:
             await self.settled(*subject)
-        outcomes = [self.world.outcome(login.identity) for login in self.logins]
+        outcomes = [
+            self.world.results.so_far(login.identity, Stage.OUTCOME) for login in self.logins
+        ]
         first = self.logins[0] if self.logins else None
         standing = await self.challenge(first) if first is not None else None
         browsers = (

@@ -28,15 +28,14 @@ from countersign.adapters.kafka.tenant_settings import TenantSettingsReader
 from countersign.adapters.kafka.tenant_settings_writer import TenantSettingsWriter
 from countersign.adapters.redis.connection import connect_redis
 from countersign.adapters.sealing import Sealer
-from countersign.core.identity import EventIdentity, Stage, result_id
 from countersign.core.tenant import ChallengeRules, Factors, Mfa, Policy
 from countersign.local.ports import HOST, free_port
 from countersign.local.services import Program, probed_service, service
 from countersign.simulator.ledger import Entry
-from countersign.wire.results import Result, read_result
 from countersign.wire.tenant_file import DuoDraft, TenantDraft
 from tests.attacks.canaries import Canaries
 from tests.attacks.logs import Logs
+from tests.attacks.results import Results
 from tests.attacks.table import At, Row
 from tests.attacks.web import Browser, Seen
 from tests.builders import GLOBEX, RETURN_URL
@@ -77,6 +76,7 @@ class World:
         album: whatever browsers saw.
         canaries: what must not be seen anywhere.
         logs: what the services under attack log.
+        results: what the bus has said of each login.
         redis_user: the services' name and password at the store.
         rogue_allowed: the users whom the rogue Duo has allowed.
         played: the rows that were played.
@@ -92,6 +92,7 @@ class World:
     duo: httpx.AsyncClient
     canaries: Canaries
     logs: Logs
+    results: Results
     redis_user: tuple[str, str]
     album: list[Seen] = field(default_factory=list)
     rogue_allowed: set[str] = field(default_factory=set)
@@ -100,18 +101,6 @@ class World:
     def browser(self) -> Browser:
         """Return a browser without cookies."""
         return Browser(self.trust, self.ports, self.album)
-
-    async def result(self, identity: EventIdentity, stage: Stage) -> Result:
-        """Return an event's result, once it is on the bus."""
-        name = result_id(identity, stage).encode()
-        await self.bus.until(lambda: name in self.bus.distinct())
-        copy = self.bus.distinct()[name]
-        return read_result(copy.value or b"", copy.headers)
-
-    def outcome(self, identity: EventIdentity) -> Result | None:
-        """Return how a challenge has ended, as far as the bus has said."""
-        copy = self.bus.distinct().get(result_id(identity, Stage.OUTCOME).encode())
-        return read_result(copy.value or b"", copy.headers) if copy is not None else None
 
     async def ledger(self) -> list[Entry]:
         """Return what happened at the simulator."""
@@ -236,6 +225,7 @@ async def open_world(stack: Stack, directory: Path, rows: Iterable[Row]) -> Asyn
             },
             duo=await cleanup.enter_async_context(httpx.AsyncClient(verify=trust, trust_env=False)),
             canaries=Canaries(),
+            results=Results(bus),
             logs=Logs({name: one.log for name, one in processes.items()}),
             redis_user=redis_user,
         )
