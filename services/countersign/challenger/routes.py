@@ -105,6 +105,9 @@ class _Routes:
         response = self._sent("other", Show(page))
         if isinstance(error, HTTPException) and error.headers:
             response.headers.update(error.headers)
+        if page is Page.WRONG_METHOD:
+            # Litestar would also name OPTIONS, which these routes refuse (RFC 9110, section 15.5.6).
+            response.headers["allow"] = "GET"
         return response
 
     def _not_now(self, error: UnavailableError) -> Answer:
