@@ -223,6 +223,7 @@ ROWS: Final = (
         for number, (name, behaviour) in enumerate(_NONSENSE.items(), 30)
     ),
     _arrives(40, "too many calls, open", BUSY, reply(429, _HTML), opens=True),
+    _arrives(45, "silence, open", IN, raw(hang=True), opens=True),
     _account(41, "an impostor's certificate, open", REFUSED, At.IMPOSTOR, "37"),
     _account(42, "a secret that Duo refuses, open", REFUSED, At.WRONG_SECRET),
     _account(43, "a host that isn't listed, open", REFUSED, At.ELSEWHERE, "39"),

@@ -81,7 +81,9 @@ ELSEWHERE: Final[dict[str, tuple[str, ...]]] = {
     ),
     "25": ("tests/integration/test_store_expiry.py::test_nothing_in_a_key_names_anybody",),
     "26": ("tests/unit/test_decision_laws.py::test_a_step_up_beats_a_remembered_browser",),
+    "27": ("tests/integration/test_decider.py::test_ten_logins_in_one_batch_stay_in_the_budget",),
     "30": (
+        "tests/integration/test_simulator.py::test_health_check_refuses_other_clocks",
         "tests/integration/test_duo_misbehaving.py::test_a_fault_has_its_error",
         "tests/faults/test_challenger_outages.py::test_the_store_killed_before_a_visit_and_before_a_callback",
     ),

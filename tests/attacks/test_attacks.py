@@ -69,9 +69,14 @@ async def play(world: World, row: Row) -> None:
         await scene.close()
 
 
+@pytest.mark.law(5)
+@pytest.mark.law(6)
+@pytest.mark.law(7)
+@pytest.mark.law(8)
+@pytest.mark.law(10)
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 async def test_attack(world: World, row: Row) -> None:
-    """What is sent moves what it may and nothing else: page, bus, log and Redis are as the row says."""
+    """Laws 5 to 8, 10: what is sent moves what it may, and page, bus, log and Redis are as the row says."""
     await play(world, row)
 
 

@@ -177,6 +177,8 @@ ROWS: Final = (
     _bypass("73 a device that Duo remembers", "remembered_device", "remembered_device"),
     _bypass("74 a network that Duo trusts", "trusted_network", "trusted_network"),
     _bypass("75 a factor that nobody knows", "telepathy", "user_approved"),
+    _bypass("76 a factor that was not asked for", "duo_push", "bypass_user"),
+    _bypass("77 a passcode that a policy spared", "duo_mobile_passcode", "allowed_by_policy"),
     _unreadable("80 a page with status 200", b"<html>welcome</html>", failed()),
     _unreadable("81 no token", {"access_token": "canary-access"}, failed()),
     _unreadable("82 a token that is none", {"id_token": "allow"}, failed()),
