@@ -30,7 +30,7 @@ from tests.attacks.table import (
 )
 from tests.builders import GLOBEX
 
-SHORT: Final = timedelta(seconds=3)
+SHORT: Final = timedelta(seconds=4)
 CALLBACKS: Final = 50
 _MANY_PROMPTS: Final = {"push_budget": PushBudget(prompts=100)}
 _HEADERS: Final = {

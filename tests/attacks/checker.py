@@ -74,7 +74,7 @@ def violations(evidence: Evidence, pseudonyms: Pseudonyms) -> list[str]:
         letter = read_dead_letter(record.key, record.value, record.headers)
         letters[letter.partition, letter.offset] = record
     case = _Case(evidence, pseudonyms, events, letters, results, evidence.challenges())
-    for check in (_answered, _caused, _ended, _let_in, _remembered, _told):
+    for check in (_answered, _first_come, _caused, _ended, _let_in, _remembered, _told):
         found += check(case)
     return found
 
@@ -98,6 +98,17 @@ def _answered(case: _Case) -> Iterator[str]:
                 pass
     for place in case.letters.keys() - originals.keys():
         yield f"a dead letter is of {place}, where nothing stands"
+
+
+def _first_come(case: _Case) -> Iterator[str]:
+    """Of several events under one id the first alone is taken; the others are dead letters."""
+    taken: dict[EventIdentity, set[bytes]] = {}
+    for place, event in case.events.items():
+        if isinstance(event, LoginAttempted) and place not in case.letters:
+            taken.setdefault(event.identity, set()).add(event.digest)
+    for identity, payloads in taken.items():
+        if len(payloads) > 1:
+            yield f"{len(payloads)} events under {identity} were taken"
 
 
 def _caused(case: _Case) -> Iterator[str]:

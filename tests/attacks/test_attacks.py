@@ -32,7 +32,10 @@ KINDS = {
     *("code of Duo", "return code", "browser id"),
 }
 """What the search has to know of, or it proves nothing."""
-AT_LEAST = ("binding-20", "callback-21", "failmode-02", "bus-10", "policy-01", "privacy-10")
+AT_LEAST = (
+    *("binding-20", "callback-21", "callback-60", "failmode-02"),
+    *("bus-10", "bus-23", "policy-01", "privacy-10"),
+)
 """Rows that leave something of everything behind, where only a part of the table was played."""
 
 pytestmark = [
@@ -138,6 +141,11 @@ def of_type(kind: str) -> Callable[[Record], bool]:
     return lambda record: dict(record.headers).get("ce_type") == f"countersign.{kind}.v1".encode()
 
 
+def of_reason(reason: str) -> Callable[[Record], bool]:
+    """Return what chooses dead letters of this reason."""
+    return lambda record: ("dlq_reason", reason.encode()) in record.headers
+
+
 def with_copy(evidence: Evidence) -> Evidence:
     """Return the evidence with a second copy of a result that differs in its key."""
     results = evidence.topics[RESULTS]
@@ -147,7 +155,11 @@ def with_copy(evidence: Evidence) -> Evidence:
 
 DAMAGE: dict[str, tuple[Callable[[Evidence], Evidence], str]] = {
     "a decision is missing": (without(RESULTS, of_type("login.challenged")), "neither a decision"),
-    "a dead letter is missing": (without(DEAD_LETTERS, lambda _: True), "neither a decision"),
+    "a dead letter is missing": (
+        without(DEAD_LETTERS, of_reason("time_in_future")),
+        "neither a decision",
+    ),
+    "a conflict is missing": (without(DEAD_LETTERS, of_reason("conflict")), "were taken"),
     "an event is missing": (without(LOGIN_EVENTS, of_type("login.attempted")), "nobody published"),
     "an outcome is missing": (without(RESULTS, of_type("challenge.passed")), "has no outcome"),
     "a return is missing": (without(LOGIN_EVENTS, of_type("login.returned")), "never came back"),
