@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.attacks import binding, bus, callback, failmode, policy, privacy, tokens
+from tests.attacks import binding, bus, callback, failmode, policy, privacy, surface, tokens
 from tests.attacks.table import Row
 
 ROWS: Final[tuple[Row, ...]] = (
     *binding.ROWS,
     *callback.ROWS,
+    *surface.ROWS,
     *policy.ROWS,
     *bus.ROWS,
     *privacy.ROWS,

@@ -20,6 +20,7 @@ from tests.attacks.evidence import (
 )
 from tests.attacks.rows import ROWS
 from tests.attacks.scene import Scene
+from tests.attacks.surface import SAFE
 from tests.attacks.table import Row
 from tests.attacks.world import World, open_world
 
@@ -112,6 +113,15 @@ async def test_every_line_of_a_log_is_json(world: World, evidence: Evidence) -> 
         assert lines
         for line in lines:
             assert {"event", "level", "timestamp", "logger"} <= line.keys()
+
+
+async def test_every_answer_had_safe_headers(world: World, evidence: Evidence) -> None:
+    """Whatever a browser was answered in any row, it was told not to keep, frame, guess or pass on."""
+    assert evidence.documents
+    assert world.album
+    for seen in world.album:
+        for name, value in SAFE.items():
+            assert value in seen.headers.get(name, ""), (seen.status, seen.page, name)
 
 
 @pytest.mark.law(1)
