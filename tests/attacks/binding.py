@@ -19,6 +19,7 @@ from countersign.simulator.behaviour import Behaviour
 from tests.attacks.scene import Scene
 from tests.attacks.table import (
     CHALLENGED,
+    FRAUD,
     NOTHING,
     PASSED,
     WRONG_CODE,
@@ -354,7 +355,7 @@ ROWS: Final = (
         13,
         "the victim reports it",
         victim_reports_it,
-        denied(logged=("challenge_ended", "fraud_reported")),
+        denied(ends=(FRAUD,)),
     ),
     _never(14, "two browsers at one link, both approve", opened_twice_and_both_approve),
     _never(

@@ -19,6 +19,7 @@ from tests.attacks.table import (
     CHALLENGED,
     EXPIRED,
     FAILED,
+    FRAUD,
     NOTHING,
     Attack,
     Row,
@@ -352,7 +353,7 @@ ROWS: Final = (
         "callback-61 reported as fraud",
         ("14",),
         partial(duo_does, behaviour=Behaviour.FRAUD),
-        denied(logged=("challenge_ended", "fraud_reported")),
+        denied(ends=(FRAUD,)),
     ),
     Row(
         "callback-62 an error in place of a code",

@@ -1,7 +1,6 @@
 """The rules that the attacks are about, by number, and what shows each: rows of the table, and other tests.
 
-A row names its rules itself. Here stand the tests elsewhere, so that nothing is shown twice, and the rules
-that nothing can show yet, because what they speak of isn't there.
+A row names its rules itself. Here stand the tests elsewhere, so that nothing is shown twice.
 """
 
 from __future__ import annotations
@@ -59,6 +58,9 @@ RULES: Final[dict[str, str]] = {
 }
 
 _ATTACKS: Final = "tests/attacks/test_attacks.py::"
+_RIGHTS: Final = (
+    "tests/integration/test_broker_rights.py::test_each_service_does_its_own_work_and_no_others"
+)
 _PROCESS: Final = "tests/unit/test_process_settings.py::"
 ELSEWHERE: Final[dict[str, tuple[str, ...]]] = {
     "1": ("tests/unit/test_challenger_bad_input.py::test_what_duo_would_not_send_moves_nothing",),
@@ -83,12 +85,21 @@ ELSEWHERE: Final[dict[str, tuple[str, ...]]] = {
     "25": ("tests/integration/test_store_expiry.py::test_nothing_in_a_key_names_anybody",),
     "26": ("tests/unit/test_decision_laws.py::test_a_step_up_beats_a_remembered_browser",),
     "27": ("tests/integration/test_decider.py::test_ten_logins_in_one_batch_stay_in_the_budget",),
+    "28": (
+        "tests/unit/test_budget.py::test_a_report_of_fraud_begins_a_cool_down_at_once",
+        "tests/contract/test_store_refusals.py::test_two_refusals_leave_no_prompt_until_the_cool_down_is_over",
+    ),
     "30": (
         "tests/integration/test_simulator.py::test_health_check_refuses_other_clocks",
         "tests/integration/test_duo_misbehaving.py::test_a_fault_has_its_error",
         "tests/faults/test_challenger_outages.py::test_the_store_killed_before_a_visit_and_before_a_callback",
     ),
     "31": ("tests/unit/test_decision.py::test_each_row_speaks_where_its_condition_holds",),
+    "32": (_RIGHTS,),
+    "33": (_RIGHTS,),
+    "34": (
+        "tests/integration/test_signed_events.py::test_a_signing_client_goes_the_whole_way_and_another_nowhere",
+    ),
     "37": (
         "tests/integration/test_encrypted_connections.py::test_redis_over_tls",
         "tests/integration/test_encrypted_connections.py::test_kafka_over_tls_with_a_login",
@@ -99,7 +110,10 @@ ELSEWHERE: Final[dict[str, tuple[str, ...]]] = {
         "tests/integration/test_duo_calls.py::test_tls_is_always_verified",
         "tests/unit/test_duo_hosts.py::test_other_hosts_dont",
     ),
-    "40": ("tests/unit/test_web_server.py::test_it_says_nothing_of_itself_and_believes_no_header",),
+    "40": (
+        "tests/unit/test_web_server.py::test_it_says_nothing_of_itself_and_believes_no_header",
+        "tests/unit/test_challenger_addresses.py::test_what_is_odd_is_logged_with_the_browsers_address",
+    ),
     "42": (
         f"{_ATTACKS}test_no_secret_was_seen_anywhere",
         "tests/unit/test_challenger_canaries.py::test_no_secret_of_a_walk_is_seen_anywhere",
@@ -110,14 +124,11 @@ ELSEWHERE: Final[dict[str, tuple[str, ...]]] = {
         "tests/unit/test_tenant_files.py::test_draft_shows_no_secret",
         "tests/unit/test_sealing.py::test_sealed_secret_shows_nothing",
     ),
-    "44": (f"{_PROCESS}test_replaced_secret_file_is_used_at_the_next_start",),
+    "44": (
+        f"{_PROCESS}test_replaced_secret_file_is_used_at_the_next_start",
+        "tests/integration/test_replaced_secrets.py::test_a_replaced_redis_password_is_used_for_the_next_connection",
+        "tests/unit/test_secret_files.py::test_a_secret_sealed_with_a_replaced_key_opens_without_a_restart",
+    ),
     "45": (f"{_ATTACKS}test_every_line_of_a_log_is_json",),
     "48": (f"{_ATTACKS}test_what_must_always_hold_has_held",),
-}
-
-TO_COME: Final[dict[str, str]] = {
-    "28": "There is no cool-down: a denial or a report of fraud ends its challenge alone.",
-    "32": "There are no access lists for the broker.",
-    "33": "There are no access lists for the broker.",
-    "34": "Events are not signed.",
 }

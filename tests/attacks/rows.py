@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
-from tests.attacks import binding, bus, callback, failmode, policy, privacy, surface, tokens
+from tests.attacks import (
+    binding,
+    bus,
+    callback,
+    failmode,
+    policy,
+    privacy,
+    refusals,
+    signed,
+    surface,
+    tokens,
+)
 from tests.attacks.table import Row
 
 ROWS: Final[tuple[Row, ...]] = (
@@ -16,4 +27,6 @@ ROWS: Final[tuple[Row, ...]] = (
     *privacy.ROWS,
     *failmode.ROWS,
     *tokens.ROWS,
+    *refusals.ROWS,
+    *signed.ROWS,
 )

@@ -22,6 +22,7 @@ Attack = Callable[["Scene"], Awaitable[None]]
 CHALLENGED: Final[Said] = (ResultType.LOGIN_CHALLENGED, Reason.MFA_DUE)
 PASSED: Final[Said] = (ResultType.CHALLENGE_PASSED, Reason.DUO_ALLOWED)
 DENIED: Final[Said] = (ResultType.CHALLENGE_DENIED, Reason.DUO_DENIED)
+FRAUD: Final[Said] = (ResultType.CHALLENGE_DENIED, Reason.FRAUD_REPORTED)
 WRONG_CODE: Final[Said] = (ResultType.CHALLENGE_DENIED, Reason.WRONG_RETURN_CODE)
 EXPIRED: Final[Said] = (ResultType.CHALLENGE_EXPIRED, Reason.NOT_BACK_IN_TIME)
 FAILED: Final[Said] = (ResultType.CHALLENGE_FAILED, Reason.DUO_FAILED)

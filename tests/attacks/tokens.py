@@ -13,7 +13,17 @@ from typing import Final
 
 from countersign.core.result import Assurance
 from tests.attacks.scene import Scene
-from tests.attacks.table import At, Expected, Row, denied, failed, passed
+from tests.attacks.table import (
+    DENIED,
+    FRAUD,
+    At,
+    Expected,
+    Row,
+    Said,
+    denied,
+    failed,
+    passed,
+)
 from tests.duo_server import as_json, reply
 
 _FAR: Final = 3_600
@@ -96,8 +106,8 @@ def _named(name: str, told: object) -> Row:
     return Row(f"token-{name}", ("13",), attack, failed(), at=At.ROGUE)
 
 
-def _not_allowed(name: str, claims: Mapping[str, object], *logged: str) -> Row:
-    expected = denied(logged=("challenge_ended", *logged))
+def _not_allowed(name: str, claims: Mapping[str, object], end: Said = DENIED) -> Row:
+    expected = denied(ends=(end,))
     return Row(f"token-{name}", ("14",), partial(forged, claims=claims), expected, at=At.ROGUE)
 
 
@@ -164,12 +174,12 @@ ROWS: Final = (
     _not_allowed(
         "61 allow, and marked as fraud",
         context("duo_push", "user_marked_fraud"),
-        "fraud_reported",
+        FRAUD,
     ),
     _not_allowed(
         "62 fraud by its status",
         {"auth_result": {"result": "allow", "status": "fraud"}},
-        "fraud_reported",
+        FRAUD,
     ),
     _bypass("70 a user in bypass", "not_available", "bypass_user"),
     _bypass("71 a user who isn't enrolled", "not_available", "allow_unenrolled_user"),

@@ -12,10 +12,10 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 
 from countersign.challenger.answers import Page
-from countersign.challenger.pages import WORDS
+from countersign.challenger.catalogs import load_catalogs
 
 _COOKIE: Final = "__Host-countersign-visit-"
-_PAGES: Final = {words.title: page for page, words in WORDS.items()}
+_PAGES: Final = {words.title: page for page, words in load_catalogs()["en"].pages.items()}
 
 
 class Seen(NamedTuple):
