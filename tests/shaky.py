@@ -1,9 +1,9 @@
-"""A store and a bus in memory that are away when a test says so; what they heard before stays."""
+"""Stores and a bus in memory that are away when a test says so; what they heard before stays."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from typing import Final, ParamSpec, TypeVar
 
@@ -11,8 +11,10 @@ from countersign.adapters.memory.publisher import MemoryPublisher
 from countersign.adapters.memory.store import MemoryStore
 from countersign.core.challenge import Challenge
 from countersign.core.errors import BusUnavailableError, StoreUnavailableError
+from countersign.core.login import BrowsersForget, LoginAttempted
+from countersign.core.result import Decision
 from countersign.core.tenant import PushBudget
-from countersign.ports import Change, Visited
+from countersign.ports import Change, Recording, Standing, Visited
 from countersign.wire.results import OutboundRecord
 from tests.builders import PSEUDONYMS
 
@@ -88,6 +90,43 @@ class ShakyStore(MemoryStore):
         return answer
 
 
+class SharedStore(ShakyStore):
+    """A shaky store that fails the decider, too.
+
+    Attributes:
+        turns: how often others have their turn before the next calls, and after them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.turns: Iterator[int] = iter(())
+
+    async def facts(self, events: Sequence[LoginAttempted]) -> list[Standing]:
+        """See `ports.Store.facts`."""
+        return await self._called("facts", super().facts, events)
+
+    async def record(self, recordings: Sequence[Recording]) -> list[Decision]:
+        """See `ports.Store.record`."""
+        return await self._called("record", super().record, recordings)
+
+    async def forget(self, events: Sequence[BrowsersForget]) -> None:
+        """See `ports.Store.forget`."""
+        await self._called("forget", super().forget, events)
+
+    async def _called(
+        self, name: str, call: Callable[_P, Awaitable[_R]], *args: _P.args, **kwargs: _P.kwargs
+    ) -> _R:
+        await yielding(next(self.turns, 0))
+        answer = await super()._called(name, call, *args, **kwargs)
+        await yielding(next(self.turns, 0))
+        return answer
+
+    def fail(self, how: str, calls: Sequence[int]) -> None:
+        """Fail at these calls from here on, counted from 1."""
+        self.away, self.unheard = (), ()
+        setattr(self, how, {len(self.calls) + call for call in calls})
+
+
 class ShakyPublisher(MemoryPublisher):
     """`ports.Publisher` that fails when a test says so.
 
@@ -112,3 +151,9 @@ class ShakyPublisher(MemoryPublisher):
         await super().publish(records)
         if self.deaf:
             raise BusUnavailableError(BUS_AWAY)
+
+
+async def yielding(times: int) -> None:
+    """Let others have their turn."""
+    for _ in range(times):
+        await asyncio.sleep(0)

@@ -106,6 +106,9 @@ class Store(Protocol):
     async def visit(self, challenge: Challenge, budget: PushBudget) -> Visited:
         """Store a challenge's next value with the visit that made it, and charge the visit's prompt.
 
+        A prompt is charged for when it is opened: the charge that its challenge's decision made moves here,
+        and one that is older than the window counts no more.
+
         The value before it has to be one that was read, or whose storing was confirmed.
         """
         ...

@@ -19,6 +19,7 @@ from countersign.core.challenge import (
     visit,
 )
 from countersign.core.identity import challenge_bucket
+from countersign.core.result import Reason
 from countersign.core.tenant import PushBudget
 from countersign.ports import Change, Recording, Store, Visited
 from tests.builders import ALICE, NOW, PSEUDONYMS, a_challenge, a_login, a_visit, decided
@@ -64,13 +65,59 @@ async def stands(store: Store, challenge: Challenge) -> Challenge | None:
 
 
 async def test_first_prompt_was_charged_by_the_decision(make_store: MakeStore) -> None:
-    """The first visit is stored and costs nothing more: the decision has paid for it."""
+    """The first visit is stored and costs nothing more: the decision's charge moves to it."""
     async with make_store() as store:
         pending = await opened(store)
         first = visited(pending, "first", NOW + timedelta(seconds=9))
         assert await store.visit(first, BUDGET) is Visited.STORED
         assert await stands(store, pending) == first
+        assert await charged(store) == [NOW + timedelta(seconds=9)]
+
+
+async def test_a_charge_never_moves_back(make_store: MakeStore) -> None:
+    """A challenger whose clock is behind the decider's leaves the charge where it was."""
+    async with make_store() as store:
+        first = visited(await opened(store), "first", NOW - timedelta(seconds=9))
+        assert await store.visit(first, BUDGET) is Visited.STORED
         assert await charged(store) == [NOW]
+
+
+async def test_prompts_that_were_saved_up_leave_no_room_for_others(make_store: MakeStore) -> None:
+    """Links opened long after their logins, and new logins at once, stay within the budget together."""
+    async with make_store() as store:
+        saved = [await opened(store, a_login(event_id=f"login-{n}")) for n in range(2)]
+        late = NOW + WINDOW - timedelta(seconds=1)
+        for one in saved:
+            assert await store.visit(visited(one, "first", late), BUDGET) is Visited.STORED
+        assert await charged(store) == [late, late]
+        login, soon = a_login(event_id="login-3"), NOW + WINDOW + timedelta(seconds=1)
+        recording = Recording(
+            event=login,
+            decision=decided(login, now=soon),
+            challenge=a_challenge(login, now=soon),
+            budget=BUDGET,
+        )
+        (stands,) = await store.record([recording])
+        assert stands.reason is Reason.PUSH_BUDGET_SPENT
+
+
+async def test_a_first_prompt_whose_charge_is_too_old_needs_room_anew(
+    make_store: MakeStore,
+) -> None:
+    """What was paid a window ago opens nothing by itself, where others have spent the budget since."""
+    async with make_store() as store:
+        saved = await opened(store)
+        late = NOW + WINDOW
+        for number in (2, 3):
+            login = a_login(event_id=f"login-{number}")
+            recording = Recording(
+                event=login,
+                decision=decided(login, now=late),
+                challenge=a_challenge(login, now=late),
+                budget=BUDGET,
+            )
+            assert await store.record([recording]) == [decided(login, now=late)]
+        assert await store.visit(visited(saved, "first", late), BUDGET) is Visited.SPENT
 
 
 async def test_further_prompts_are_charged_until_the_budget_is_spent(make_store: MakeStore) -> None:

@@ -115,13 +115,11 @@ class MemoryStore:
         prompts = self._prompts.setdefault(user, {})
         if is_cooling_down(self._refusals.get(user, []), budget, now):
             return Visited.COOLING_DOWN
-        if name in prompts:
-            return Visited.STORED
         for old in [old for old, at in prompts.items() if at <= now - budget.window]:
             del prompts[old]
-        if len(prompts) >= budget.prompts:
+        if len(prompts.keys() - {name}) >= budget.prompts:
             return Visited.SPENT
-        prompts[name] = now
+        prompts[name] = max(now, prompts.get(name, now))
         return Visited.STORED
 
     async def overdue(self, now: datetime, most: int) -> list[str]:

@@ -1,20 +1,24 @@
 -- Charges a prompt on the push budget. Returns 'charged', 'spent' where it has no room for one more, or
 -- 'cooling' where the user refused too many (core.budget says when that is).
 -- The budget is a text: prompts, each `instant (ms):prompt's name;`, and refusals, each `instant (ms)!kind;`.
--- A prompt is charged once a name; one that was charged beforehand is not opened in a cool-down either.
+-- A prompt is charged once a name, and its charge moves to when it is opened: only then is it one on the
+-- user's phone, and prompts saved up would be too many at once. So one that was charged beforehand is not
+-- opened in a cool-down either.
 local function charge(budget, name, now, most, window, most_refused, cool_down)
   now, most, window = tonumber(now), tonumber(most), tonumber(window)
   most_refused, cool_down = tonumber(most_refused), tonumber(cool_down)
-  local kept, count, refused, known = '', 0, {}, false
+  local kept, count, refused, at = '', 0, {}, now
   for instant, kind, what in string.gmatch(redis.call('GET', budget) or '', '(%d+)([:!])([^;]+);') do
-    known = known or (kind == ':' and what == name)
     local age = now - instant
+    local own = kind == ':' and what == name
     if kind == '!' then
       refused[#refused + 1] = {tonumber(instant), what}
+    elseif own then
+      at = math.max(at, tonumber(instant))
     elseif age < window then
       count = count + 1
     end
-    if age < (kind == '!' and window + cool_down or window) then
+    if not own and age < (kind == '!' and window + cool_down or window) then
       kept = kept .. instant .. kind .. what .. ';'
     end
   end
@@ -31,13 +35,10 @@ local function charge(budget, name, now, most, window, most_refused, cool_down)
       end
     end
   end
-  if known then
-    return 'charged'
-  end
   if count >= most then
     return 'spent'
   end
   local lasts = #refused > 0 and window + cool_down or window
-  redis.call('SET', budget, kept .. string.format('%.0f', now) .. ':' .. name .. ';', 'PX', lasts)
+  redis.call('SET', budget, kept .. string.format('%.0f', at) .. ':' .. name .. ';', 'PX', lasts)
   return 'charged'
 end
