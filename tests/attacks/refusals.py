@@ -76,7 +76,7 @@ async def links_kept_for_later(scene: Scene) -> None:
     await scene.ask(scene.browser(), kept.link, challenger=1)
 
 
-async def bombing(scene: Scene, *ways: str) -> None:
+async def bombing(scene: Scene, ways: tuple[str, ...]) -> None:
     """A user who has said no twice, aloud or by silence, is left alone."""
     for way in ways:
         await (leaves(scene) if way == "silence" else refuses(scene))
@@ -168,13 +168,13 @@ ROWS: Final = (
     Row(
         "refusal-13 two denials",
         ("28",),
-        partial(bombing, *("aloud",) * 2),
+        partial(bombing, ways=("aloud", "aloud")),
         denied(**_TWO, exchanges=2),
     ),
     Row(
         "refusal-14 two prompts left to expire",
         ("28",),
-        partial(bombing, *("silence",) * 2),
+        partial(bombing, ways=("silence", "silence")),
         page(
             303,
             None,
@@ -185,7 +185,7 @@ ROWS: Final = (
     Row(
         "refusal-15 a denial and a silence",
         ("28",),
-        partial(bombing, "silence", "aloud"),
+        partial(bombing, ways=("silence", "aloud")),
         denied(**{**_TWO, "ends": (EXPIRED, DENIED, NOTHING)}, state=State.EXPIRED),
     ),
     Row(

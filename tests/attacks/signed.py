@@ -16,6 +16,7 @@ from countersign.wire.tenant_file import EventsDraft, SignalsDraft
 from tests.attacks.policy import REMEMBERED, known_browser
 from tests.attacks.scene import Scene
 from tests.attacks.table import CHALLENGED, NOTHING, PASSED, Row, nobody, passed
+from tests.attacks.world import LIFETIME
 from tests.builders import InboundRecord, a_forget_record, a_login_record
 from tests.signals import AUDIENCE, ISSUER, a_set, a_signal_record, claims
 from tests.signing import a_jwk, a_signer, sign
@@ -63,6 +64,7 @@ async def forged(scene: Scene, forge: Forge) -> None:
         event_id=scene.event_id(),
         subject=scene.user,
         time=datetime.now(UTC),
+        expires_at=datetime.now(UTC) + LIFETIME,
     )
     await scene.refused(forge(record))
     genuine = sign(record)
