@@ -40,6 +40,9 @@ from tests.telling_duo import SAID_NO, TellingDuo
 _DAY: Final = timedelta(days=1)
 _LEEWAY: Final = timedelta(seconds=60)
 
+_NOBODYS_NO = {Reason.DUO_UNAVAILABLE, Reason.DUO_BYPASSED}
+"""Ends of a prompt that nobody approved, and that nobody refused either."""
+
 
 class Ledger:
     """What was seen of several tenants' logins, and the clock."""
@@ -217,20 +220,19 @@ class Ledger:
                 )
             case ResultType.CHALLENGE_DENIED, Reason.DUO_DENIED:
                 assert said & SAID_NO or one.refused_by_error
-                self._refused(one, outcome)
             case ResultType.CHALLENGE_DENIED, Reason.DUO_BYPASSED:
                 assert "bypass" in said
             case ResultType.CHALLENGE_DENIED, Reason.FRAUD_REPORTED:
                 assert "fraud" in said
-                self._refused(one, outcome, fraud=True)
                 self.marks[one.account] = self.step
             case ResultType.CHALLENGE_EXPIRED, Reason.NOT_BACK_IN_TIME:
                 assert outcome.decided_at >= standing.deadline
-                if one.prompts and standing.proof is None:
-                    self._refused(one, outcome)
             case _:
                 assert outcome.type is ResultType.CHALLENGE_FAILED
                 assert outcome.reason in {Reason.DUO_FAILED, Reason.DUO_UNAVAILABLE}
+        # Whatever ended it: a prompt was on the user's phone, and nobody approved it.
+        if one.prompts and not self.approved_by(one) and outcome.reason not in _NOBODYS_NO:
+            self._refused(one, outcome, fraud=outcome.reason is Reason.FRAUD_REPORTED)
 
     def _said(self, one: Attempt) -> set[str]:
         """Return what Duo said of the login's prompts."""

@@ -105,7 +105,7 @@ class SharedStore(ShakyStore):
         """See `ports.Store.facts`."""
         return await self._called("facts", super().facts, events)
 
-    async def record(self, recordings: Sequence[Recording]) -> list[Decision]:
+    async def record(self, recordings: Sequence[Recording]) -> list[Decision | None]:
         """See `ports.Store.record`."""
         return await self._called("record", super().record, recordings)
 

@@ -91,8 +91,11 @@ class Store(Protocol):
         """Return what stands for each event; claims each identity for the payload that came first."""
         ...
 
-    async def record(self, recordings: Sequence[Recording]) -> list[Decision]:
+    async def record(self, recordings: Sequence[Recording]) -> list[Decision | None]:
         """Record each decision unless one stands, and return the ones that stand.
+
+        None: nothing stands, since the remembered browser that a decision rests on was forgotten in between;
+        the event has to be judged anew.
 
         A challenge that the push budget has no room for, or whose user is left alone by now, is recorded as
         the denial for that.
@@ -138,6 +141,13 @@ class Store(Protocol):
         """Forget each event's browser, or all of its user's.
 
         Challenges of the user that are open now remember nothing any more, whichever browser was meant.
+        """
+        ...
+
+    async def fraud(self, challenge: Challenge, at: datetime) -> None:
+        """Note that a user reported a fraud with a challenge that had ended otherwise.
+
+        It counts as a refusal and forgets all of the user's browsers, once a challenge.
         """
         ...
 

@@ -18,12 +18,15 @@ from tests.attacks.table import (
     CHALLENGED,
     DENIED,
     EXPIRED,
+    FAILED,
     FRAUD,
     NOTHING,
     PASSED,
+    WRONG_CODE,
     Row,
     Said,
     denied,
+    failed,
     nobody,
     page,
     passed,
@@ -88,6 +91,29 @@ async def of_somebody_else(scene: Scene) -> None:
     for _ in range(2):
         await refuses(scene)
     await scene.passes(await scene.login(subject=f"{scene.user}-bob"))
+
+
+async def hidden(scene: Scene, ways: tuple[str, ...]) -> None:
+    """A thief who ends each challenge in another way than by the user's no hides no refusal by it."""
+    for way in ways:
+        prompt = await scene.at_the_prompt()
+        if way == "a wrong return code":
+            await scene.returns(prompt.login, "rubbish")
+        elif way == "an error of Duo's":
+            await scene.comes_back(prompt, {"state": prompt.state, "error": "server_error"})
+        else:
+            await scene.comes_back(prompt, {"state": prompt.state, "duo_code": scene.code()})
+    await scene.login()
+
+
+async def reported_after_the_end(scene: Scene) -> None:
+    """A thief who ends a relayed challenge by a wrong code doesn't keep the victim's report from being heard."""
+    browser_id = await known_browser(scene)
+    prompt = await scene.at_the_prompt()
+    brought = await scene.duo(prompt, Behaviour.FRAUD)
+    await scene.returns(prompt.login, "rubbish")
+    await scene.comes_back(prompt, brought)
+    await scene.login(browser_id=browser_id)
 
 
 async def unseen(scene: Scene) -> None:
@@ -200,6 +226,42 @@ ROWS: Final = (
             logged=("challenge_ended",),
             remembered=0,
             exchanges=3,
+        ),
+    ),
+    Row(
+        "refusal-19 refusals hidden by other ends",
+        ("28",),
+        partial(hidden, ways=("a wrong return code", "an error of Duo's")),
+        page(
+            502,
+            Page.FAILED,
+            ends=(WRONG_CODE, FAILED, NOTHING),
+            decisions=(CHALLENGED, CHALLENGED, LEFT_ALONE),
+            state=State.DENIED,
+            logged=("challenge_ended",),
+        ),
+    ),
+    Row(
+        "refusal-20 refusals hidden by rubbish in place of a code",
+        ("28", "7"),
+        partial(hidden, ways=("rubbish", "rubbish")),
+        failed(
+            ends=(FAILED, FAILED, NOTHING),
+            decisions=(CHALLENGED, CHALLENGED, LEFT_ALONE),
+            exchanges=0,
+        ),
+    ),
+    Row(
+        "refusal-21 a report of fraud after a thief ended the challenge",
+        ("28", "17b"),
+        reported_after_the_end,
+        denied(
+            ends=(PASSED, WRONG_CODE, NOTHING),
+            decisions=(CHALLENGED, CHALLENGED, LEFT_ALONE),
+            state=State.PASSED,
+            assurance=Assurance.MFA,
+            logged=("challenge_ended", "fraud_reported_late"),
+            exchanges=2,
         ),
     ),
     Row(

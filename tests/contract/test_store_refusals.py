@@ -18,11 +18,12 @@ from countersign.core.challenge import (
     deny,
     expire,
     fail,
+    give_up,
     prove,
     visit,
 )
 from countersign.core.decision import denied_for_cool_down
-from countersign.core.remember import ends_at, remembered
+from countersign.core.remember import ends_at, remembered, renewed
 from countersign.core.result import Assurance, Reason
 from countersign.core.tenant import PushBudget, Remember
 from countersign.ports import Change, Recording, Store, Visited
@@ -34,6 +35,7 @@ from tests.builders import (
     NOW,
     PSEUDONYMS,
     a_challenge,
+    a_forget,
     a_login,
     a_visit,
     decided,
@@ -119,7 +121,7 @@ async def test_a_denial_and_a_prompt_left_to_expire_are_noted(make_store: MakeSt
 async def test_only_a_prompt_that_was_opened_and_not_approved_was_refused(
     make_store: MakeStore,
 ) -> None:
-    """No visit, an approval without a return, a failure, a bypass that doesn't count: nobody said no."""
+    """No visit, an approval without a return, an outage, a bypass that doesn't count: nobody said no."""
     async with make_store() as store:
         unseen = a_challenge(a_login(event_id="unseen"))
         recording = Recording(
@@ -134,10 +136,100 @@ async def test_only_a_prompt_that_was_opened_and_not_approved_was_refused(
         proof = Proof(Assurance.MFA, PSEUDONYMS.code(claimed.id, CODE), a_visit())
         proven = prove(claimed, "holder", proof, NOW)
         await moved(store, claimed, proven, expire(proven, proven.deadline))
-        claimed = claim(await opened(store, a_login(event_id="failed")), "holder", NOW, TERM)
-        await moved(store, claimed, fail(claimed, "holder", NOW))
+        claimed = claim(await opened(store, a_login(event_id="away")), "holder", NOW, TERM)
+        await moved(store, claimed, give_up(claimed, "holder", NOW))
+        claimed = claim(await opened(store, a_login(event_id="wrong")), "holder", NOW, TERM)
+        proven = prove(claimed, "holder", proof, NOW)
+        await moved(store, claimed, proven, come_back(proven, "another's", NOW))
         await refused(store, "bypassed", Signal.DUO_BYPASSED)
         assert await refusals(store) == []
+
+
+async def test_no_end_that_a_thief_can_choose_hides_a_refusal(make_store: MakeStore) -> None:
+    """A wrong return code, and rubbish in place of Duo's code, end a challenge whose prompt was refused."""
+    async with make_store() as store:
+        prompted = await opened(store, a_login(event_id="wrong"))
+        await moved(store, come_back(prompted, PSEUDONYMS.code(prompted.id, "rubbish"), NOW))
+        claimed = claim(await opened(store, a_login(event_id="failed")), "holder", NOW, TERM)
+        await moved(store, claimed, fail(claimed, "holder", NOW))
+        assert await refusals(store) == [Refusal(NOW, Refused.LEFT)] * 2
+
+
+@pytest.mark.law(7)
+async def test_a_report_of_fraud_counts_though_the_challenge_had_ended(
+    make_store: MakeStore,
+) -> None:
+    """Law 7: it forgets and begins a cool-down, once, however often it is told."""
+    async with make_store() as store:
+        await passed(store, a_login(event_id="before"))
+        ended = come_back(await opened(store, a_login(event_id="ended")), "rubbish", NOW)
+        await moved(store, ended)
+        for _ in range(2):
+            await store.fraud(ended, NOW)
+        assert await store.remembered(ACME, ALICE) == {}
+        assert await refusals(store) == [Refusal(NOW, Refused.LEFT), Refusal(NOW, Refused.FRAUD)]
+
+
+@pytest.mark.law(7)
+async def test_a_forget_that_comes_again_undoes_no_report_of_fraud(make_store: MakeStore) -> None:
+    """Law 7: a mark never goes back to what it was, so no challenge from before remembers."""
+    async with make_store() as store:
+        forget = a_forget(event_id="forget-1")
+        await store.forget([forget])
+        claimed = claim(await opened(store, a_login(event_id="open")), "holder", NOW, TERM)
+        await moved(store, claimed)
+        await refused(store, "reported", Signal.FRAUD_REPORTED)
+        await store.forget([forget])
+        proof = Proof(Assurance.MFA, PSEUDONYMS.code(claimed.id, CODE), a_visit())
+        proven = prove(claimed, "holder", proof, NOW)
+        await moved(store, proven)
+        browser = remembered(claimed.id, Remember(), NOW)
+        end = come_back(proven, proof.code_hash, NOW)
+        change = Change(
+            challenge=end, remember=browser, remember_until=ends_at(browser, Remember())
+        )
+        assert await store.settle([change]) == [True]
+        assert await store.remembered(ACME, ALICE) == {}
+
+
+async def test_a_forget_that_comes_again_after_another_changes_nothing(
+    make_store: MakeStore,
+) -> None:
+    """What was remembered since stays: a redelivery is no second wish."""
+    async with make_store() as store:
+        first, second = a_forget(event_id="forget-1"), a_forget(event_id="forget-2")
+        await store.forget([first])
+        await store.forget([second])
+        await passed(store, a_login(event_id="since"))
+        await store.forget([first])
+        await store.forget([second])
+        assert len(await store.remembered(ACME, ALICE)) == 1
+
+
+@pytest.mark.law(7)
+async def test_a_browser_forgotten_while_its_login_is_judged_allows_nothing(
+    make_store: MakeStore,
+) -> None:
+    """Law 7: the decision that rests on it isn't recorded; the event is to be judged anew."""
+    async with make_store() as store:
+        await passed(store, a_login(event_id="before"))
+        login = a_login(event_id="in-flight")
+        (standing,) = await store.facts([login])
+        known = standing.facts.remembered
+        assert known is not None
+        decision = decided(login, facts=standing.facts)
+        assert decision.reason is Reason.REMEMBERED_BROWSER
+        await refused(store, "reported", Signal.FRAUD_REPORTED)
+        renewal = renewed(known, NOW)
+        recording = Recording(
+            event=login,
+            decision=decision,
+            renewed=renewal,
+            renewed_until=ends_at(renewal, Remember()),
+        )
+        assert await store.record([recording]) == [None]
+        (standing,) = await store.facts([login])
+        assert (standing.decided, standing.facts.remembered) == (None, None)
 
 
 @pytest.mark.law(5)

@@ -98,6 +98,7 @@ async def test_prompts_that_were_saved_up_leave_no_room_for_others(make_store: M
             budget=BUDGET,
         )
         (stands,) = await store.record([recording])
+        assert stands is not None
         assert stands.reason is Reason.PUSH_BUDGET_SPENT
 
 

@@ -68,7 +68,7 @@ class FailingStore(MemoryStore):
         super().__init__(PSEUDONYMS)
         self._fails = fails
 
-    async def record(self, recordings: Sequence[Recording]) -> list[Decision]:
+    async def record(self, recordings: Sequence[Recording]) -> list[Decision | None]:
         """Fail as told, or record."""
         for recording in recordings:
             if error := self._fails(recording.event.identity.event_id):

@@ -6,8 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from countersign.core.budget import Refused
-from countersign.core.challenge import State
+from countersign.core.challenge import State, come_back
 from countersign.core.duo_answer import DuoAnswer
+from countersign.core.errors import DuoRefusedError
 from countersign.core.remember import ends_at, remembered
 from countersign.core.result import Assurance, DuoDetails, Reason, ResultType
 from countersign.core.tenant import ChallengeRules, Detail, PushBudget, Remember
@@ -133,6 +134,25 @@ async def test_a_report_of_fraud_leaves_no_prompt_to_an_open_challenge() -> None
     assert (page.status_code, title_of(page)) == (429, "Too many prompts")
     stands = await walk.stands(other)
     assert (stands.state, stands.visits) == (State.PENDING, ())
+
+
+@pytest.mark.parametrize("answer", [FRAUD, BYPASS, DuoRefusedError("no")])
+async def test_a_report_of_fraud_counts_though_a_thief_has_ended_the_challenge(
+    answer: DuoAnswer | DuoRefusedError,
+) -> None:
+    """A wrong return code ends a relayed challenge; the victim's report is heard, and nothing else is."""
+    walk = Walk()
+    challenge, browser, state = await at_the_prompt(walk)
+    ended = come_back(await walk.stands(challenge), "a wrong one", walk.now)
+    assert await walk.store.settle([Change(challenge=ended)]) == [True]
+    code = walk.duo.answer(state, answer)
+    for _ in range(2):
+        page = await browser.callback(state, duo_code=code)
+        assert (page.status_code, title_of(page)) == (403, "The sign-in was denied")
+    assert await walk.stands(challenge) == ended
+    (standing,) = await walk.store.facts([a_login(event_id="the-next")])
+    kinds = [one.kind for one in standing.facts.refusals]
+    assert kinds == [Refused.LEFT, *([Refused.FRAUD] if answer is FRAUD else [])]
 
 
 async def test_prompts_left_to_expire_count_as_refused() -> None:

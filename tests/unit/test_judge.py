@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
+import msgspec
 import pytest
 
 from countersign.adapters.memory.store import MemoryStore
-from countersign.core.challenge import expire
+from countersign.core.challenge import come_back, expire
 from countersign.core.errors import Defect, InvalidEventError
 from countersign.core.identity import bucket_of, murmur2, user_key
 from countersign.core.login import Inbound
+from countersign.core.remember import ends_at, remembered
 from countersign.core.result import Decision, Reason, ResultType
+from countersign.core.tenant import Remember
 from countersign.decider.judge import Answer, Decided, Judge, Settled
 from countersign.decider.waves import Entry
 from countersign.ports import Change, Recording
@@ -23,7 +26,9 @@ from tests.builders import (
     NOW,
     PSEUDONYMS,
     a_challenge,
+    a_forget,
     a_login,
+    a_proven_challenge,
     a_return,
     a_tenant,
     decided,
@@ -43,7 +48,7 @@ class SharedStore(MemoryStore):
         super().__init__(PSEUDONYMS)
         self._meanwhile: Meanwhile | None = meanwhile
 
-    async def record(self, recordings: Sequence[Recording]) -> list[Decision]:
+    async def record(self, recordings: Sequence[Recording]) -> list[Decision | None]:
         """Let the other worker go first."""
         if recordings:
             await self._let_go_first()
@@ -79,6 +84,37 @@ async def test_who_records_second_answers_with_what_stands() -> None:
 
     answered = await answer(SharedStore(other_worker), login)
     assert answered == Decided(login, theirs)
+
+
+@pytest.mark.law(7)
+async def test_a_browser_forgotten_while_its_login_is_judged_is_no_allow() -> None:
+    """Law 7: a "forget" between the facts and the recording has the login judged anew, and challenged."""
+    passed = a_login(event_id="passed")
+
+    async def forget(store: MemoryStore) -> None:
+        await store.forget([a_forget(event_id="forget")])
+
+    store = SharedStore(forget)
+    proven = a_proven_challenge(passed)
+    known = remembered(proven.id, Remember(), NOW)
+    pending = a_challenge(passed)
+    opening = Recording(
+        event=passed, decision=decided(passed), challenge=pending, budget=a_tenant().push_budget
+    )
+    await MemoryStore.record(store, [opening])
+    end = come_back(proven, PSEUDONYMS.code(proven.id, "the-right-code"), NOW)
+    for change in (
+        Change(challenge=msgspec.structs.replace(proven, revision=1)),
+        Change(
+            challenge=msgspec.structs.replace(end, revision=2),
+            remember=known,
+            remember_until=ends_at(known, Remember()),
+        ),
+    ):
+        assert await MemoryStore.settle(store, [change]) == [True]
+    answered = await answer(store, a_login(event_id="next"))
+    assert isinstance(answered, Decided)
+    assert answered.decision.reason is Reason.MFA_DUE
 
 
 @pytest.mark.law(5)

@@ -31,13 +31,14 @@ from countersign.core.challenge import (
 from countersign.core.duo_answer import DuoAnswer, disclosed
 from countersign.core.errors import (
     DuoBusyError,
+    DuoError,
     DuoRefusedError,
     DuoUnavailableError,
     IllegalTransitionError,
 )
 from countersign.core.identity import Pseudonyms
-from countersign.core.result import Assurance, to_milliseconds
-from countersign.core.tenant import TenantSettings
+from countersign.core.result import Assurance, Reason, to_milliseconds
+from countersign.core.tenant import DuoAccount, TenantSettings
 from countersign.ports import Clock, Duo, TenantDirectory
 
 log = structlog.get_logger(__name__)
@@ -103,6 +104,7 @@ class Callbacks:
             # Before the claim: once the code is spent there is no waiting for settings.
             tenant = await settings_for(self._tenants, challenge)
             if stands := self._standing.answer(challenge, cookies, self._now(), tenant):
+                await self._heard_late(challenge, tenant, back)
                 return in_languages(stands, challenge.ui_locales)
             if back.code is None:
                 answer = await self._refused(challenge, tenant, back, cookies)
@@ -157,12 +159,51 @@ class Callbacks:
             return Show(Page.DUO_AWAY)
         if not await self._moves.settle(moved, patiently=True):
             # Somebody ended it, or took it over; the code is spent, so there is nothing to try again.
+            await self._report_fraud(moved)
             standing = await self._moves.read(challenge.id)
             if standing is None:
                 return Show(Page.UNKNOWN)
             answer = self._standing.answer(standing, cookies, self._now(), tenant)
             return answer or Show(Page.AGAIN, challenge.id)
         return self._standing.answer(moved, cookies, self._now(), tenant)
+
+    async def _heard_late(
+        self, challenge: Challenge, tenant: TenantSettings | None, back: Callback
+    ) -> None:
+        """Ask what Duo says of a prompt whose challenge was ended by a wrong code; only a fraud counts.
+
+        Whoever relays a link can end its challenge before its user is back from Duo. That is not to keep a
+        report of fraud from being heard.
+        """
+        outcome = challenge.outcome
+        wrong = outcome is not None and outcome.reason is Reason.WRONG_RETURN_CODE
+        if not wrong or challenge.proof is not None or back.code is None:
+            return
+        if tenant is None or tenant.duo is None:
+            return
+        try:
+            answer = await self._asked(challenge, tenant.tenant, tenant.duo, back)
+        except DuoError:
+            return
+        if answer.fraud:
+            await self._moves.report_fraud(challenge, self._now())
+
+    async def _report_fraud(self, moved: Challenge) -> None:
+        """Note a report of fraud whose challenge was ended otherwise while Duo was asked."""
+        outcome = moved.outcome
+        if outcome is not None and outcome.reason is Reason.FRAUD_REPORTED:
+            await self._moves.report_fraud(moved, outcome.decided_at)
+
+    async def _asked(
+        self, challenge: Challenge, tenant: str, account: DuoAccount, back: Callback
+    ) -> DuoAnswer:
+        return await self._duo.exchange(
+            tenant,
+            account,
+            code=back.code or "",
+            username=challenge.duo_username,
+            nonce=self._pseudonyms.nonce(challenge.id, back.state),
+        )
 
     async def _exchanged(
         self,
@@ -181,13 +222,7 @@ class Callbacks:
         if tenant is None or tenant.duo is None:
             return fail(claimed, holder, self._now())
         try:
-            answer = await self._duo.exchange(
-                tenant.tenant,
-                tenant.duo,
-                code=back.code or "",
-                username=claimed.duo_username,
-                nonce=self._pseudonyms.nonce(claimed.id, back.state),
-            )
+            answer = await self._asked(claimed, tenant.tenant, tenant.duo, back)
         except DuoUnavailableError:
             return give_up(claimed, holder, self._now())
         except DuoRefusedError:

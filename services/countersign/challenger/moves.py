@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Final
 
 import stamina
@@ -17,6 +19,16 @@ log = structlog.get_logger(__name__)
 
 PATIENCE: Final = 6.0
 """Seconds that Duo's answer is held on to while the store is away: a code can't be exchanged twice."""
+
+
+def _patiently(attempts: int | None = None) -> AsyncIterator[stamina.Attempt]:
+    return stamina.retry_context(
+        on=StoreUnavailableError,
+        attempts=attempts,
+        timeout=PATIENCE,
+        wait_initial=0.1,
+        wait_max=1.0,
+    )
 
 
 class Moves:
@@ -40,6 +52,21 @@ class Moves:
         (challenge,) = await self._store.challenges([challenge_id])
         return challenge
 
+    async def report_fraud(self, challenge: Challenge, at: datetime) -> None:
+        """Note that a user reported a fraud with a challenge that had ended otherwise.
+
+        Raises:
+            StoreUnavailableError: whether it was noted is unknown.
+        """
+        log.warning(
+            "fraud_reported_late",
+            tenant=challenge.identity.tenant,
+            event_id=challenge.identity.event_id,
+        )
+        async for attempt in _patiently():
+            with attempt:
+                await self._store.fraud(challenge, at)
+
     async def settle(self, challenge: Challenge, *, patiently: bool = False) -> bool:
         """Store a challenge's next value; say whether it stands now.
 
@@ -51,13 +78,7 @@ class Moves:
         Raises:
             StoreUnavailableError: whether it was stored is unknown.
         """
-        async for attempt in stamina.retry_context(
-            on=StoreUnavailableError,
-            attempts=None if patiently else 1,
-            timeout=PATIENCE,
-            wait_initial=0.1,
-            wait_max=1.0,
-        ):
+        async for attempt in _patiently(attempts=None if patiently else 1):
             with attempt:
                 (stored,) = await self._store.settle([Change(challenge=challenge)])
         if stored and challenge.outcome is not None:

@@ -32,7 +32,7 @@ class Refused(StrEnum):
     DENIED = "denied"
     """Duo said deny."""
     LEFT = "left"
-    """The prompt was opened, and nobody approved it in time; with Duo, a denial is usually silence."""
+    """The prompt was opened, and its challenge ended unapproved; with Duo, a denial is usually silence."""
     FRAUD = "fraud"
     """The user said that somebody else had asked for it."""
 

@@ -109,6 +109,9 @@ _REFUSED: dict[Reason, Refused] = {
     Reason.DUO_DENIED: Refused.DENIED,
     Reason.FRAUD_REPORTED: Refused.FRAUD,
     Reason.NOT_BACK_IN_TIME: Refused.LEFT,
+    # Whoever drives the browser isn't always the user: these ends are a thief's to choose, too.
+    Reason.WRONG_RETURN_CODE: Refused.LEFT,
+    Reason.DUO_FAILED: Refused.LEFT,
 }
 
 
@@ -350,8 +353,8 @@ def earns_remembering(challenge: Challenge) -> bool:
 def refusal(challenge: Challenge) -> Refusal | None:
     """Return how the user refused the prompt that the challenge ended with; None where nobody refused.
 
-    A prompt that was left to expire counts, since a denial at Duo is silence as a rule. One that was
-    approved, by a browser that then didn't come back, doesn't.
+    A prompt that was opened and not approved counts, however the challenge ended, since a denial at Duo is
+    silence as a rule; an outage of Duo's and a bypass that the tenant doesn't accept are nobody's no.
     """
     outcome = challenge.outcome
     if outcome is None:

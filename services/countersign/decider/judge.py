@@ -135,25 +135,29 @@ class Judge:
         self, attempts: Sequence[_Attempt], now: datetime
     ) -> list[tuple[int, Answer]]:
         answers: list[tuple[int, Answer]] = []
-        undecided: list[_Attempt] = []
-        recordings: list[Recording] = []
-        known = await self._store.facts([attempt.event for attempt in attempts])
-        for attempt, standing in zip(attempts, known, strict=True):
-            if standing.conflict:
-                answers.append((attempt.place, _conflict()))
-            elif standing.decided is not None:
-                answers.append((attempt.place, Decided(attempt.event, standing.decided)))
-            elif refusal := _refusal(attempt.event, attempt.tenant, now):
-                # Only now: what was decided once stands, whatever the clock and the settings say by now.
-                answers.append((attempt.place, refusal))
-            elif attempt.tenant is not None:
-                undecided.append(attempt)
-                recordings.append(self._recording(attempt.event, attempt.tenant, standing, now))
-        recorded = await self._store.record(recordings)
-        answers += [
-            (attempt.place, Decided(attempt.event, decision))
-            for attempt, decision in zip(undecided, recorded, strict=True)
-        ]
+        while attempts:
+            undecided: list[_Attempt] = []
+            recordings: list[Recording] = []
+            known = await self._store.facts([attempt.event for attempt in attempts])
+            for attempt, standing in zip(attempts, known, strict=True):
+                if standing.conflict:
+                    answers.append((attempt.place, _conflict()))
+                elif standing.decided is not None:
+                    answers.append((attempt.place, Decided(attempt.event, standing.decided)))
+                elif refusal := _refusal(attempt.event, attempt.tenant, now):
+                    # Only now: what was decided once stands, whatever the clock and the settings say by now.
+                    answers.append((attempt.place, refusal))
+                elif attempt.tenant is not None:
+                    undecided.append(attempt)
+                    recordings.append(self._recording(attempt.event, attempt.tenant, standing, now))
+            recorded = await self._store.record(recordings)
+            attempts = []
+            for attempt, decision in zip(undecided, recorded, strict=True):
+                if decision is None:
+                    # Its browser was forgotten since the facts were read, by a report of fraud for example.
+                    attempts.append(attempt)
+                else:
+                    answers.append((attempt.place, Decided(attempt.event, decision)))
         return answers
 
     def _recording(

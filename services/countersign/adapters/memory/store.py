@@ -26,7 +26,7 @@ class _Kept(msgspec.Struct):
     """A challenge, and which "forget" of its user was the last when it was recorded."""
 
     challenge: Challenge
-    mark: EventIdentity | str | None
+    mark: int
 
 
 class MemoryStore:
@@ -41,7 +41,8 @@ class MemoryStore:
         self._claims: dict[EventIdentity, bytes] = {}
         self._decided: dict[tuple[_User, EventIdentity], Decision] = {}
         self._browsers: dict[_User, dict[str, tuple[datetime, RememberedBrowser]]] = {}
-        self._marks: dict[_User, EventIdentity | str] = {}
+        self._marks: defaultdict[_User, int] = defaultdict(int)
+        self._applied: set[tuple[_User, EventIdentity | str]] = set()
         self._prompts: dict[_User, dict[str, datetime]] = {}
         self._refusals: dict[_User, list[Refusal]] = {}
         self._challenges: dict[str, _Kept] = {}
@@ -66,11 +67,11 @@ class MemoryStore:
             ),
         )
 
-    async def record(self, recordings: Sequence[Recording]) -> list[Decision]:
+    async def record(self, recordings: Sequence[Recording]) -> list[Decision | None]:
         """See `ports.Store.record`."""
         return [self._recorded(recording) for recording in recordings]
 
-    def _recorded(self, recording: Recording) -> Decision:
+    def _recorded(self, recording: Recording) -> Decision | None:
         event, decision = recording.event, recording.decision
         user = _user(event)
         if standing := self._decided.get((user, event.identity)):
@@ -83,14 +84,15 @@ class MemoryStore:
                 case Visited.COOLING_DOWN:
                     decision = denied_for_cool_down(decision)
                 case _:
-                    kept = _Kept(challenge, self._marks.get(user))
+                    kept = _Kept(challenge, self._marks[user])
                     self._challenges.setdefault(challenge.id, kept)
                     self.unpublished.add(challenge.id)
         elif recording.renewed is not None and recording.renewed_until is not None:
             browser = event.event.login.browser_id or ""
             name = self._pseudonyms.browser(*user, browser)
-            if name in self._browsers.get(user, {}):
-                self._browsers[user][name] = (recording.renewed_until, recording.renewed)
+            if name not in self._browsers.get(user, {}):
+                return None
+            self._browsers[user][name] = (recording.renewed_until, recording.renewed)
         self._decided[user, event.identity] = decision
         return decision
 
@@ -146,7 +148,7 @@ class MemoryStore:
             change.remember is not None
             and change.remember_until is not None
             and challenge.browser is not None
-            and kept.mark == self._marks.get(user)
+            and kept.mark == self._marks[user]
         ):
             browsers = self._browsers.setdefault(user, {})
             browsers.pop(challenge.browser, None)
@@ -158,10 +160,26 @@ class MemoryStore:
                 del browsers[name]
             browsers[challenge.browser] = (change.remember_until, change.remember)
         if refused := refusal(challenge):
-            self._refusals[user] = [*self._refusals.get(user, []), refused][-MAX_REFUSALS:]
+            self._refuse(user, refused)
             if refused.kind is Refused.FRAUD:
-                self._marks[user] = challenge.id
-                self._browsers.pop(user, None)
+                self._forgotten(user, challenge.id)
+        return True
+
+    def _refuse(self, user: _User, refused: Refusal) -> None:
+        self._refusals[user] = [*self._refusals.get(user, []), refused][-MAX_REFUSALS:]
+
+    def _forgotten(
+        self, user: _User, name: EventIdentity | str, browser: str | None = None
+    ) -> bool:
+        """Forget, and count the user's mark up; say whether it was done, or had been before."""
+        if (user, name) in self._applied:
+            return False
+        self._applied.add((user, name))
+        self._marks[user] += 1
+        if browser is None:
+            self._browsers.pop(user, None)
+        else:
+            self._browsers.get(user, {}).pop(browser, None)
         return True
 
     async def published(self, ids: Sequence[str]) -> None:
@@ -171,13 +189,13 @@ class MemoryStore:
     async def forget(self, events: Sequence[BrowsersForget]) -> None:
         """See `ports.Store.forget`."""
         for event in events:
-            user = _user(event)
-            if self._marks.get(user) != event.identity:
-                self._marks[user] = event.identity
-                if event.browser is None:
-                    self._browsers.pop(user, None)
-                else:
-                    self._browsers.get(user, {}).pop(event.browser, None)
+            self._forgotten(_user(event), event.identity, event.browser)
+
+    async def fraud(self, challenge: Challenge, at: datetime) -> None:
+        """See `ports.Store.fraud`."""
+        user = (challenge.identity.tenant, challenge.subject)
+        if self._forgotten(user, challenge.id):
+            self._refuse(user, Refusal(at, Refused.FRAUD))
 
     async def remembered(self, tenant: str, subject: str) -> dict[str, RememberedBrowser]:
         """See `ports.Store.remembered`."""

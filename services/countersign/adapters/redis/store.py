@@ -5,7 +5,7 @@ The scripts only compare and write; what is right is decided in `core`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import cast
 
@@ -42,7 +42,14 @@ _VISITED = {
     b"spent": Visited.SPENT,
     b"cooling": Visited.COOLING_DOWN,
 }
-_INSTEAD = {1: denied_for_budget, 2: denied_for_cool_down}
+_RECORDED: dict[int, Callable[[Decision], Decision | None]] = {
+    0: lambda decision: decision,
+    1: denied_for_budget,
+    2: denied_for_cool_down,
+    3: lambda _: None,
+}
+_LASTING = (MAX_REFUSALS, REFUSALS_LAST // _MILLISECOND, MARK_LASTS // _MILLISECOND)
+"""Of refusals, how many a user and how long; of marks, how long."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -74,10 +81,15 @@ class RedisStore:
         self._record = Script(client, "record", shared=("arguments", "keep_until", "budget"))
         self._challenges = Script(client, "challenges")
         self._visit = Script(client, "visit", shared=("arguments", "budget"))
-        self._settle = Script(client, "settle", shared=("arguments", "keep_until"))
+        self._settle = Script(
+            client, "settle", shared=("arguments", "keep_until", "forget", "refuse")
+        )
         self._overdue = Script(client, "overdue")
         self._published = Script(client, "published")
-        self._forget = Script(client, "forget", shared=("arguments", "keep_until"))
+        self._forget = Script(client, "forget", shared=("arguments", "keep_until", "forget"))
+        self._fraud = Script(
+            client, "fraud", shared=("arguments", "keep_until", "forget", "refuse")
+        )
 
     async def verify(self) -> None:
         """Check that the server keeps what it is given.
@@ -140,7 +152,7 @@ class RedisStore:
             (self._pseudonyms.browser(tenant, subject, browser) if browser else "",),
         )
 
-    async def record(self, recordings: Sequence[Recording]) -> list[Decision]:
+    async def record(self, recordings: Sequence[Recording]) -> list[Decision | None]:
         """See `ports.Store.record`."""
         if not recordings:
             return []
@@ -151,9 +163,7 @@ class RedisStore:
         return [
             unpack_decision(answer)
             if isinstance(answer, bytes)
-            else _INSTEAD[answer](recording.decision)
-            if answer
-            else recording.decision
+            else _RECORDED[answer](recording.decision)
             for recording, answer in zip(recordings, reply, strict=True)
         ]
 
@@ -232,9 +242,7 @@ class RedisStore:
                 self._keys.budget(bucket, user),
             )
             items.append(Item(bucket, keys, args))
-        lasting = (REFUSALS_LAST // _MILLISECOND, MARK_LASTS // _MILLISECOND)
-        fixed = [_milliseconds(latest), MAX_BROWSERS, MAX_REFUSALS, *lasting]
-        reply = await self._settle(fixed, items)
+        reply = await self._settle([_milliseconds(latest), MAX_BROWSERS, *_LASTING], items)
         return [bool(answer) for answer in reply]
 
     async def visit(self, challenge: Challenge, budget: PushBudget) -> Visited:
@@ -277,10 +285,16 @@ class RedisStore:
         for event in events:
             bucket = bucket_of(event.key_hash)
             user = self._pseudonyms.user(event.identity.tenant, event.subject)
-            mark = self._pseudonyms.event(event.identity)
-            args = (mark, event.browser or "")
+            args = (self._pseudonyms.event(event.identity), event.browser or "")
             items.append(Item(bucket, (self._keys.remembered(bucket, user),), args))
         await self._forget([MARK_LASTS // _MILLISECOND], items)
+
+    async def fraud(self, challenge: Challenge, at: datetime) -> None:
+        """See `ports.Store.fraud`."""
+        bucket = challenge_bucket(challenge.id)
+        user = self._pseudonyms.user(challenge.identity.tenant, challenge.subject)
+        keys = (self._keys.remembered(bucket, user), self._keys.budget(bucket, user))
+        await self._fraud(_LASTING, [Item(bucket, keys, (challenge.id, _milliseconds(at)))])
 
     async def remembered(self, tenant: str, subject: str) -> dict[str, RememberedBrowser]:
         """See `ports.Store.remembered`."""
@@ -290,7 +304,7 @@ class RedisStore:
         return {
             cast("bytes", name).decode(): browser
             for name, value in fields.items()
-            if name != b"mark" and (browser := _browser(cast("bytes", value)))
+            if name not in {b"mark", b"applied"} and (browser := _browser(cast("bytes", value)))
         }
 
 

@@ -7,17 +7,15 @@
 --   'challenge'  id, record, deadline (ms), most prompts, their window (ms), most refusals, the cool-down
 --                (ms), the record of the denial for a spent budget, and for a cool-down
 --                KEYS: remembered, budget, challenge, due
--- Returns for each event 0 where its decision stands, 1 or 2 where the one denial or the other does, or the
--- record of the decision that stood already.
+-- Returns for each event 0 where its decision stands, 1 or 2 where the one denial or the other does, 3 where
+-- nothing is recorded since the browser was forgotten in between, or the record of the decision that stood
+-- already.
 local now, keep = take(2)
 now = tonumber(now)
 
-local function renew(remembered, browser, value, ends)
-  -- A browser forgotten in between is not brought back.
-  if redis.call('HEXISTS', remembered, browser) == 1 then
-    redis.call('HSET', remembered, browser, value)
-    keep_until(remembered, ends, now)
-  end
+-- Records a decision unless one stands; returns the one that does, if any.
+local function claim(decided, record)
+  return redis.call('SET', decided, record, 'NX', 'GET', 'PX', keep)
 end
 
 local function open(remembered, challenge, due, id, record, deadline)
@@ -33,19 +31,25 @@ local answers = {}
 while key_at <= #KEYS do
   local decided = take_keys(1)
   local record, kind = take(2)
-  local standing = redis.call('SET', decided, record, 'NX', 'GET', 'PX', keep)
-  local answer = standing or 0
+  local answer
 
   if kind == 'renewed' then
     local remembered = take_keys(1)
     local browser, value, ends = take(3)
-    if not standing then
-      renew(remembered, browser, value, ends)
+    if redis.call('HEXISTS', remembered, browser) == 0 then
+      answer = redis.call('GET', decided) or 3
+    else
+      answer = claim(decided, record) or 0
+      if answer == 0 then
+        redis.call('HSET', remembered, browser, value)
+        keep_until(remembered, ends, now)
+      end
     end
   elseif kind == 'challenge' then
     local remembered, budget, challenge, due = take_keys(4)
     local id, value, deadline, most, window, most_refused, cool_down, spent, cooling = take(9)
-    if not standing then
+    answer = claim(decided, record) or 0
+    if answer == 0 then
       local charged = charge(budget, id, now, most, window, most_refused, cool_down)
       if charged == 'charged' then
         open(remembered, challenge, due, id, value, deadline)
@@ -54,6 +58,8 @@ while key_at <= #KEYS do
         redis.call('SET', decided, answer == 1 and spent or cooling, 'PX', keep)
       end
     end
+  else
+    answer = claim(decided, record) or 0
   end
   answers[#answers + 1] = answer
 end

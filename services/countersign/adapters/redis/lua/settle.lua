@@ -17,7 +17,7 @@ local function make_room(remembered)
   local all = redis.call('HGETALL', remembered)
   local live = {}
   for i = 1, #all, 2 do
-    if all[i] ~= 'mark' then
+    if all[i] ~= 'mark' and all[i] ~= 'applied' then
       local ends = ends_of(all[i + 1])
       if ends <= now then
         redis.call('HDEL', remembered, all[i])
@@ -30,23 +30,6 @@ local function make_room(remembered)
   for i = 1, #live - most + 1 do
     redis.call('HDEL', remembered, live[i][2])
   end
-end
-
--- Notes a refusal beside the prompts; of very many, the earliest go.
-local function refuse(budget, instant, kind)
-  local kept = (redis.call('GET', budget) or '') .. instant .. '!' .. kind .. ';'
-  local _, count = string.gsub(kept, '!', '')
-  if count > most_refused then
-    kept = string.gsub(kept, '%d+![^;]+;', '', count - most_refused)
-  end
-  redis.call('SET', budget, kept, 'PX', refusals_last)
-end
-
--- As a "forget" does: no browser is left, and none is remembered by a challenge that is open.
-local function forget(remembered, mark)
-  redis.call('DEL', remembered)
-  redis.call('HSET', remembered, 'mark', mark)
-  redis.call('PEXPIRE', remembered, marks_last)
 end
 
 local answers = {}
@@ -72,9 +55,9 @@ while key_at <= #KEYS do
   elseif kind == 'refused' then
     local instant, how = take(2)
     if stands then
-      refuse(budget, instant, how)
+      refuse(budget, instant, how, most_refused, refusals_last)
       if how == 'fraud' then
-        forget(remembered, id)
+        forget(remembered, id, '', marks_last)
       end
     end
   end
