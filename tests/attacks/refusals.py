@@ -107,7 +107,7 @@ async def hidden(scene: Scene, ways: tuple[str, ...]) -> None:
 
 
 async def reported_after_the_end(scene: Scene) -> None:
-    """A thief who ends a relayed challenge by a wrong code doesn't keep the victim's report from being heard."""
+    """A thief who ends a relayed challenge by a wrong code keeps no report of fraud from being heard."""
     browser_id = await known_browser(scene)
     prompt = await scene.at_the_prompt()
     brought = await scene.duo(prompt, Behaviour.FRAUD)

@@ -5,6 +5,8 @@ Which languages there are is which files there are. Law: each has words for ever
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
 from importlib import resources
 from typing import Final, NamedTuple
 
@@ -49,8 +51,9 @@ class Catalog(NamedTuple):
     proceed: str
 
 
-def load_catalogs() -> dict[str, Catalog]:
-    """Return the catalogs by language.
+@cache
+def load_catalogs() -> Mapping[str, Catalog]:
+    """Return the catalogs by language; they are read once a process.
 
     Raises:
         LookupError: one of them lacks a message.
