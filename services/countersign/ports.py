@@ -144,6 +144,10 @@ class Store(Protocol):
         """
         ...
 
+    async def hear(self, challenge: Challenge) -> bool:
+        """Claim the one late hearing of a challenge (`core.challenge.may_be_heard_late`); say who has it."""
+        ...
+
     async def fraud(self, challenge: Challenge, at: datetime) -> None:
         """Note that a user reported a fraud with a challenge that had ended otherwise.
 

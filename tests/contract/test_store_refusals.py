@@ -155,6 +155,15 @@ async def test_no_end_that_a_thief_can_choose_hides_a_refusal(make_store: MakeSt
         assert await refusals(store) == [Refusal(NOW, Refused.LEFT)] * 2
 
 
+async def test_a_challenge_is_heard_late_once(make_store: MakeStore) -> None:
+    """One of any number gets the hearing; of a challenge that isn't there nobody does."""
+    async with make_store() as store:
+        prompted = await opened(store, a_login())
+        assert [await store.hear(prompted) for _ in range(3)] == [True, False, False]
+        assert not await store.hear(a_challenge(a_login(event_id="never")))
+        assert await store.challenges([prompted.id]) == [prompted]
+
+
 @pytest.mark.law(7)
 async def test_a_report_of_fraud_counts_though_the_challenge_had_ended(
     make_store: MakeStore,

@@ -26,6 +26,7 @@ from countersign.core.challenge import (
     deny,
     fail,
     give_up,
+    may_be_heard_late,
     prove,
 )
 from countersign.core.duo_answer import DuoAnswer, disclosed
@@ -170,16 +171,10 @@ class Callbacks:
     async def _heard_late(
         self, challenge: Challenge, tenant: TenantSettings | None, back: Callback
     ) -> None:
-        """Ask what Duo says of a prompt whose challenge was ended by a wrong code; only a fraud counts.
-
-        Whoever relays a link can end its challenge before its user is back from Duo. That is not to keep a
-        report of fraud from being heard.
-        """
-        outcome = challenge.outcome
-        wrong = outcome is not None and outcome.reason is Reason.WRONG_RETURN_CODE
-        if not wrong or challenge.proof is not None or back.code is None:
+        """Ask what Duo says of a prompt whose challenge was ended by somebody else; only a fraud counts."""
+        if back.code is None or not may_be_heard_late(challenge):
             return
-        if tenant is None or tenant.duo is None:
+        if tenant is None or tenant.duo is None or not await self._moves.hear(challenge):
             return
         try:
             answer = await self._asked(challenge, tenant.tenant, tenant.duo, back)

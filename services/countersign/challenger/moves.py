@@ -52,6 +52,14 @@ class Moves:
         (challenge,) = await self._store.challenges([challenge_id])
         return challenge
 
+    async def hear(self, challenge: Challenge) -> bool:
+        """Claim the one late hearing of a challenge; say whether it is ours.
+
+        Raises:
+            StoreUnavailableError: whose it is is unknown.
+        """
+        return await self._store.hear(challenge)
+
     async def report_fraud(self, challenge: Challenge, at: datetime) -> None:
         """Note that a user reported a fraud with a challenge that had ended otherwise.
 

@@ -365,6 +365,20 @@ def refusal(challenge: Challenge) -> Refusal | None:
     return Refusal(outcome.decided_at, kind) if kind is not None else None
 
 
+def may_be_heard_late(challenge: Challenge) -> bool:
+    """Say whether a browser that is back from Duo too late may still bring a report of fraud.
+
+    A wrong return code ended the challenge while nobody was asking Duo: whoever relays a link can bring
+    that about, and it is not to keep the report from being heard.
+    """
+    outcome = challenge.outcome
+    return (
+        outcome is not None
+        and outcome.reason is Reason.WRONG_RETURN_CODE
+        and outcome.trace[0] == _was(State.PENDING)
+    )
+
+
 def next_state(state: State, signal: Signal) -> State:
     """Look the table up.
 
@@ -424,6 +438,10 @@ def _moved(challenge: Challenge, signal: Signal) -> Challenge:
     )
 
 
+def _was(state: State) -> str:
+    return f"challenge-{state.value}"
+
+
 def _ended(
     challenge: Challenge, signal: Signal, now: datetime, duo: DuoDetails | None = None
 ) -> Challenge:
@@ -437,7 +455,7 @@ def _ended(
         assurance=proof.assurance if allowed and proof is not None else Assurance.NONE,
         decided_at=now,
         settings_version=challenge.settings_version,
-        trace=(f"challenge-{challenge.state.value}", signal.value.replace("_", "-")),
+        trace=(_was(challenge.state), signal.value.replace("_", "-")),
         duo=proof.duo if allowed and proof is not None else duo,
     )
     return msgspec.structs.replace(moved, outcome=outcome, lease=None)

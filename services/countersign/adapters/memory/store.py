@@ -47,6 +47,7 @@ class MemoryStore:
         self._refusals: dict[_User, list[Refusal]] = {}
         self._challenges: dict[str, _Kept] = {}
         self.unpublished: set[str] = set()
+        self._heard: set[str] = set()
 
     async def facts(self, events: Sequence[LoginAttempted]) -> list[Standing]:
         """See `ports.Store.facts`."""
@@ -190,6 +191,12 @@ class MemoryStore:
         """See `ports.Store.forget`."""
         for event in events:
             self._forgotten(_user(event), event.identity, event.browser)
+
+    async def hear(self, challenge: Challenge) -> bool:
+        """See `ports.Store.hear`."""
+        first = challenge.id in self._challenges and challenge.id not in self._heard
+        self._heard.add(challenge.id)
+        return first
 
     async def fraud(self, challenge: Challenge, at: datetime) -> None:
         """See `ports.Store.fraud`."""

@@ -87,6 +87,7 @@ class RedisStore:
         self._overdue = Script(client, "overdue")
         self._published = Script(client, "published")
         self._forget = Script(client, "forget", shared=("arguments", "keep_until", "forget"))
+        self._hear = Script(client, "hear")
         self._fraud = Script(
             client, "fraud", shared=("arguments", "keep_until", "forget", "refuse")
         )
@@ -288,6 +289,12 @@ class RedisStore:
             args = (self._pseudonyms.event(event.identity), event.browser or "")
             items.append(Item(bucket, (self._keys.remembered(bucket, user),), args))
         await self._forget([MARK_LASTS // _MILLISECOND], items)
+
+    async def hear(self, challenge: Challenge) -> bool:
+        """See `ports.Store.hear`."""
+        key = self._keys.challenge(challenge.id)
+        (first,) = await self._hear([], [Item(challenge_bucket(challenge.id), (key,), ())])
+        return bool(first)
 
     async def fraud(self, challenge: Challenge, at: datetime) -> None:
         """See `ports.Store.fraud`."""
