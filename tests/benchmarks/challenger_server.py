@@ -142,7 +142,7 @@ async def _ours(settings: Settings, stack: AsyncExitStack) -> None:
     stack.push_async_callback(publisher.close)
     await publisher.start()
     duo = duo_universal_of(settings)
-    stack.callback(duo.close)
+    stack.push_async_callback(duo.close)
     challenger = Challenger(
         settings,
         store=redis_store(settings, client),
