@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import logging
 import time
 import traceback
@@ -21,72 +20,24 @@ from countersign.core.errors import (
     DuoUnavailableError,
 )
 from countersign.core.tenant import DuoAccount
+from tests.duo_faults import CONNECTION_FAULTS, FAULTS
 from tests.duo_server import (
     CODE,
-    HEALTHY,
     NONCE,
     TENANT,
     USERNAME,
     Authority,
-    Behaviour,
     DuoServer,
     account_at,
-    as_json,
     duo_at,
     raw,
     reply,
-    reset,
-    reset_at_close,
     serving,
 )
 
 SHORT = timedelta(milliseconds=600)
 CANARIES = ("canary", "eyJ", "client_assertion", "DIXXX")
 """Parts of the secret, code, nonce and access token; how a JWT begins; what stands beside them in a URL."""
-
-HEADERS = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-BOMB = gzip.compress(bytes(96 * 2**20), 9)
-HTML = b"<html><body>canary</body></html>"
-
-FAULTS: dict[str, tuple[Behaviour, type[DuoError]]] = {
-    "hangs before the headers": (raw(hang=True), DuoUnavailableError),
-    "hangs in the headers": (raw(HEADERS, hang=True), DuoUnavailableError),
-    "hangs in the body": (
-        raw(HEADERS + b"Content-Length: 99\r\n\r\n{", hang=True),
-        DuoUnavailableError,
-    ),
-    "trickles headers": (raw(*[b"X"] * 100, every=0.05), DuoUnavailableError),
-    "trickles the body": (
-        raw(HEADERS + b"Content-Length: 999\r\n\r\n", *[b" "] * 100, every=0.05),
-        DuoUnavailableError,
-    ),
-    "resets": (reset, DuoUnavailableError),
-    "hangs up": (raw(), DuoUnavailableError),
-    "cuts the body short": (raw(HEADERS + b"Content-Length: 99\r\n\r\n{"), DuoUnavailableError),
-    "500 in HTML": (reply(500, HTML), DuoUnavailableError),
-    "502 in HTML": (reply(502, HTML), DuoUnavailableError),
-    "500 that says it is well": (as_json(HEALTHY, status=500), DuoUnavailableError),
-    "429": (as_json({"stat": "FAIL", "code": 42901}, status=429), DuoBusyError),
-    "429 in HTML": (reply(429, HTML), DuoBusyError),
-    "400 invalid_client": (
-        as_json({"stat": "FAIL", "code": 40002, "message": "invalid_client"}, status=400),
-        DuoRefusedError,
-    ),
-    "400 in HTML": (reply(400, HTML), DuoRefusedError),
-    "404 that says it is well": (as_json(HEALTHY, status=404), DuoRefusedError),
-    "200 that says FAIL": (as_json({"stat": "FAIL", "code": 40002}), DuoRefusedError),
-    "200 in HTML": (reply(200, HTML), DuoRefusedError),
-    "200 without a body": (reply(200, b""), DuoRefusedError),
-    "204": (reply(204, b""), DuoRefusedError),
-    "a list": (as_json([1, 2]), DuoRefusedError),
-    "wrong types": (as_json({"stat": ["OK"], "id_token": 1}), DuoRefusedError),
-    "deep JSON": (reply(200, b"[" * 60_000), DuoRefusedError),
-    "bad UTF-8": (reply(200, b'{"stat": "\xff\xfe"}'), DuoRefusedError),
-    "too large": (reply(200, b" " * 70_000), DuoRefusedError),
-    "a gzip bomb": (reply(200, BOMB, "Content-Encoding: gzip"), DuoRefusedError),
-    "no gzip": (reply(200, b"canary", "Content-Encoding: gzip"), DuoRefusedError),
-    "no HTTP": (raw(b"SSH-2.0-canary\r\n"), DuoRefusedError),
-}
 
 
 @pytest.fixture(scope="module")
@@ -164,79 +115,27 @@ async def test_a_redirect_is_refused(server: DuoServer, authority: Authority, ca
 
 
 @CALLS
-async def test_another_authoritys_certificate_is_refused(
+@pytest.mark.parametrize("fault", CONNECTION_FAULTS)
+async def test_a_connection_that_fails_has_its_error(
+    authority: Authority, call: Call, fault: str
+) -> None:
+    """A connection that doesn't come about, or not with Duo, ends in the error for it; nothing is sent."""
+    failing, expected = CONNECTION_FAULTS[fault]
+    with failing(authority) as server:
+        async with duo_at(server, authority.file, timeout=SHORT) as duo:
+            assert type(await error_of(call(duo, account_at(server.host)))) is expected
+    assert not server.requests
+
+
+@CALLS
+async def test_only_duos_own_authorities_count(
     server: DuoServer, tmp_path: Path, call: Call
 ) -> None:
-    """A certificate of another authority is a refusal, though requests calls it a connection error."""
-    stranger = Authority(tmp_path)
-    async with duo_at(server, stranger.file) as duo:
-        assert type(await error_of(call(duo, account_at(server.host)))) is DuoRefusedError
-    async with duo_at(server, None) as duo:
-        assert type(await error_of(call(duo, account_at(server.host)))) is DuoRefusedError
-    assert not server.requests
-
-
-@CALLS
-async def test_a_certificate_for_another_name_is_refused(authority: Authority, call: Call) -> None:
-    """A certificate of the right authority for another host is a refusal."""
-    with serving(authority.context("api-evil.example.com")) as server:
-        async with duo_at(server, authority.file) as duo:
+    """Another authority's certificate is refused, by a file of ours and by those that the SDK pins."""
+    for file in (Authority(tmp_path).file, None):
+        async with duo_at(server, file) as duo:
             assert type(await error_of(call(duo, account_at(server.host)))) is DuoRefusedError
     assert not server.requests
-
-
-@CALLS
-async def test_plain_http_is_refused(authority: Authority, call: Call) -> None:
-    """A peer that speaks no TLS is a refusal."""
-    with serving(None) as server:
-
-        async def speak(writer: asyncio.StreamWriter) -> None:
-            writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
-            await writer.drain()
-            await asyncio.Event().wait()
-
-        server.at_connect = speak
-        async with duo_at(server, authority.file) as duo:
-            assert type(await error_of(call(duo, account_at(server.host)))) is DuoRefusedError
-
-
-@CALLS
-@pytest.mark.parametrize("how", ["reset", "hang up", "hang"])
-async def test_a_handshake_cut_off_is_unavailable(
-    authority: Authority, call: Call, how: str
-) -> None:
-    """A peer that ends or stalls the TLS handshake is out of reach, in spite of Python's SSLError."""
-    with serving(None) as server:
-
-        async def cut(writer: asyncio.StreamWriter) -> None:
-            if how == "hang":
-                await asyncio.Event().wait()
-            if how == "reset":
-                reset_at_close(writer)
-                writer.transport.abort()
-            writer.close()
-
-        server.at_connect = cut
-        async with duo_at(server, authority.file, timeout=SHORT) as duo:
-            assert type(await error_of(call(duo, account_at(server.host)))) is DuoUnavailableError
-
-
-@CALLS
-async def test_nobody_listening_is_unavailable(authority: Authority, call: Call) -> None:
-    """A refused connection is out of reach."""
-    with serving(authority.context()) as server:
-        pass
-    async with duo_at(server, authority.file) as duo:
-        assert type(await error_of(call(duo, account_at(server.host)))) is DuoUnavailableError
-
-
-@CALLS
-async def test_an_unknown_name_is_unavailable(
-    server: DuoServer, authority: Authority, call: Call
-) -> None:
-    """A host whose name doesn't resolve is out of reach."""
-    async with duo_at(server, authority.file, hosts="api.invalid") as duo:
-        assert type(await error_of(call(duo, account_at("api.invalid")))) is DuoUnavailableError
 
 
 async def test_the_loop_goes_on(server: DuoServer, authority: Authority) -> None:
