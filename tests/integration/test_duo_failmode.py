@@ -111,6 +111,8 @@ UNAVAILABLE = (ResultType.CHALLENGE_FAILED, Reason.DUO_UNAVAILABLE)
 FAILED = (ResultType.CHALLENGE_FAILED, Reason.DUO_FAILED)
 
 
+@pytest.mark.hazard(14)
+@pytest.mark.hazard(15)
 @pytest.mark.law(8)
 @EITHER_MODE
 @pytest.mark.parametrize("fault", ALL_FAULTS)

@@ -149,6 +149,7 @@ async def test_browsers_that_go_away_leave_the_threads_as_they_were(
     assert len(server.requests) == 3
 
 
+@pytest.mark.hazard(11)
 async def test_one_client_for_a_tenants_account(server: DuoServer, authority: Authority) -> None:
     """A tenant's client is made once, for whatever is asked, and anew where its settings change."""
     sealer = CountingSealer()
@@ -191,6 +192,7 @@ async def test_one_client_for_a_tenants_account(server: DuoServer, authority: Au
     await duo.close()
 
 
+@pytest.mark.hazard(11)
 async def test_two_ways_to_duo_have_clients_of_their_own(
     server: DuoServer, authority: Authority
 ) -> None:
@@ -203,6 +205,7 @@ async def test_two_ways_to_duo_have_clients_of_their_own(
         assert server.requests[-1].fields["redirect_uri"] == uri
 
 
+@pytest.mark.hazard(11)
 async def test_a_secret_rotated_while_calls_are_under_way(
     server: DuoServer, authority: Authority
 ) -> None:
