@@ -51,7 +51,9 @@ async def _measured(options: Options, progress: Console) -> Report:
                 progress.print(
                     f"round {number} of {options.rounds}, {name}: {found.per_second:,.0f} round trips/s"
                 )
-        situations = await measure_situations(ground, walkers, trips=options.steady)
+        situations = await measure_situations(
+            ground, walkers, trips=options.steady, say=progress.print
+        )
         for situation in situations:
             progress.print(
                 f"{situation.name}: p99 of visits {situation.visit_p99:.0f} ms,"

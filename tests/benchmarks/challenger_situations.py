@@ -26,14 +26,14 @@ IDLE: Final = 1_000
 """Challenges that are open and that nobody comes for."""
 USUAL: Final = "nothing else"
 
-_EVERY = 0.04
-"""Seconds from a round trip's start to the next one's: 25 a second."""
-_COMING = 0.05
-"""Seconds from a browser's coming, whose Duo hangs, to the next one's: 20 a second."""
+_EVERY = 0.1
+"""Seconds from a round trip's start to the next one's: 10 a second, which a busy machine can do."""
+_COMING = 0.1
+"""Seconds from a browser's coming, whose Duo hangs, to the next one's: its 8 s want ten times its share."""
 _WARM_UP = 100
 _HANGING_FOR = 3.0
 """Seconds that a tenant's Duo has hung when measuring begins."""
-_LONGEST = 60
+_LONGEST = 120
 """Seconds that a situation takes at most; so many browsers are ready."""
 
 
@@ -54,8 +54,16 @@ class Situation:
     trips: int
 
 
-async def measure_situations(ground: Ground, walkers: Walkers, *, trips: int) -> list[Situation]:
+async def measure_situations(
+    ground: Ground, walkers: Walkers, *, trips: int, say: Callable[[str], None]
+) -> list[Situation]:
     """Measure the usual, and each situation beside it.
+
+    Args:
+        ground: where it takes place.
+        walkers: the browsers.
+        trips: round trips in each situation.
+        say: is told what is being measured.
 
     Raises:
         VoidRunError: a browser was not sent on.
@@ -71,17 +79,21 @@ async def measure_situations(ground: Ground, walkers: Walkers, *, trips: int) ->
                 challenges, _EVERY, lambda one: walkers.trip(ours.port, one)
             )
 
+        say(f"round trips beside {USUAL}")
         usual = await steady()
+        say(f"round trips beside {IDLE:,} open challenges")
         await ground.open(IDLE, later)
         found = [_situation(f"{IDLE:,} challenges open", await steady())]
         for tenant, name in (
             (MUTE, "another's Duo hangs"),
             (STUCK, "another's Duo hangs in exchanges"),
         ):
+            say(f"round trips while {name}")
             browsers = await ground.open(int(_LONGEST / _COMING), later, tenant=tenant)
             async with _coming(browsers, lambda one: walkers.knock(ours.port, one)):
                 await asyncio.sleep(_HANGING_FOR)
                 found.append(_situation(name, await steady()))
+        say(f"round trips beside {USUAL}, once more")
         usual += await steady()
     return [_situation(USUAL, usual), *found]
 
