@@ -24,7 +24,7 @@ and never fails the program: figures move with the machine. Duo, the browsers an
 AMOUNTS: Final = {
     "trips": Amount(2_000, 100, "round trips in a run"),
     "rounds": Amount(3, 1, "how often each contender runs"),
-    "steady": Amount(500, 50, "round trips beside each situation, and twice as many without one"),
+    "steady": Amount(300, 50, "round trips beside each situation, and twice as many without one"),
     "overdue": Amount(100_000, 2_000, "challenges that are swept"),
 }
 

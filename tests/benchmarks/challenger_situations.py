@@ -33,8 +33,6 @@ _COMING = 0.1
 _WARM_UP = 100
 _HANGING_FOR = 3.0
 """Seconds that a tenant's Duo has hung when measuring begins."""
-_LONGEST = 120
-"""Seconds that a situation takes at most; so many browsers are ready."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +87,8 @@ async def measure_situations(
             (STUCK, "another's Duo hangs in exchanges"),
         ):
             say(f"round trips while {name}")
-            browsers = await ground.open(int(_LONGEST / _COMING), later, tenant=tenant)
+            longest = 3 * (_HANGING_FOR + trips * _EVERY)
+            browsers = await ground.open(int(longest / _COMING), later, tenant=tenant)
             async with _coming(browsers, lambda one: walkers.knock(ours.port, one)):
                 await asyncio.sleep(_HANGING_FOR)
                 found.append(_situation(name, await steady()))

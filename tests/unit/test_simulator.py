@@ -367,7 +367,6 @@ async def test_assertions_that_prove_nothing(changed: dict[str, Any]) -> None:
     assert (said["stat"], said["code"], said["message"]) == ("FAIL", 40002, "invalid_client")
 
 
-@pytest.mark.hazard(7)
 async def test_assertion_is_good_once() -> None:
     """The same assertion a second time is refused; and Duo takes it from query or form."""
     browser = Browser()
