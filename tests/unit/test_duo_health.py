@@ -103,6 +103,28 @@ async def test_a_call_is_shared() -> None:
     assert duo.calls == 1
 
 
+async def test_those_who_waited_in_vain_go_on_one_by_one() -> None:
+    """An error is told to many one after the other, in the order in which they came, and to each of them."""
+    duo = Duo()
+    duo.gate.clear()
+    duo.error = DuoUnavailableError("Duo is not there")
+    health = Health(monotonic=duo.clock)
+    told: list[tuple[int, float]] = []
+
+    async def come(number: int) -> None:
+        with pytest.raises(DuoUnavailableError):
+            await health.check(ACME, duo)
+        told.append((number, time.monotonic()))
+
+    waiting = [asyncio.create_task(come(number)) for number in range(10)]
+    await eventually(lambda: duo.calls > 0)
+    duo.gate.set()
+    await asyncio.gather(*waiting)
+    assert [number for number, _ in told] == list(range(10))
+    assert told[-1][1] - told[0][1] > 0.1
+    assert duo.calls == 1
+
+
 async def test_a_call_that_nobody_waits_for() -> None:
     """A call whose every waiter went away ends all the same, and what it found counts."""
     duo = Duo()

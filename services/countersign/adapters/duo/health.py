@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
+from itertools import count
 from typing import Final
 
 from purgatory import AsyncCircuitBreakerFactory
@@ -30,6 +31,11 @@ OPEN_FOR: Final = 10.0
 MAX_ACCOUNTS: Final = 1_000
 """Accounts remembered; the one that was asked for least lately goes."""
 
+_APART: Final = 0.02
+"""Seconds between those who waited for a call that failed: each of them has an end to be recorded and shown.
+
+All at once, they would keep other tenants' browsers waiting for about 10 ms each.
+"""
 _BREAKER: Final = "duo"
 _STOPPED: Final = "Duo's health is not asked for any more, as this process stops"
 
@@ -76,9 +82,13 @@ class Health:
         known, now = self._account(account), self._monotonic()
         if known.flight is None and now >= known.renewed_from:
             known.flight = self._started(known, call)
-        waits = known.flight is not None and now >= known.until
-        # The task gives the error back and doesn't raise it: nobody may be left to wait for it.
-        error = await asyncio.shield(known.flight) if known.flight and waits else known.error
+        error = known.error
+        if known.flight is not None and now >= known.until:
+            place = next(known.places)
+            # The task gives the error back and doesn't raise it: nobody may be left to wait for it.
+            error = await asyncio.shield(known.flight)
+            if error is not None and not self._closed:
+                await asyncio.sleep(place * _APART)
         if error is not None:
             # A new one for each: raising gives an error a traceback.
             raise type(error)(*error.args)
@@ -102,6 +112,7 @@ class Health:
     def _started(
         self, known: _Account, call: Callable[[], Awaitable[None]]
     ) -> asyncio.Task[DuoError | None]:
+        known.places = count()
         flight = asyncio.create_task(self._ask(known, call))
         self._flights.add(flight)
         flight.add_done_callback(self._landed)
@@ -137,7 +148,7 @@ class Health:
 class _Account:
     """What is known of one account: the last answer, from when to renew it, until when it counts.
 
-    And the call under way, if there is one.
+    And the call under way, if there is one, with the places of those who wait for it.
     """
 
     def __init__(self, open_for: float) -> None:
@@ -148,6 +159,7 @@ class _Account:
             exclude=[(BaseException, lambda exc: not isinstance(exc, DuoUnavailableError))],
         )
         self.flight: asyncio.Task[DuoError | None] | None = None
+        self.places = count()
         self.error: DuoError | None = None
         self.renewed_from = self.until = float("-inf")
 
