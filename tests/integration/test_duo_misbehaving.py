@@ -36,6 +36,7 @@ from tests.duo_server import (
     reply,
     serving,
 )
+from tests.waiting import eventually
 
 SHORT = timedelta(milliseconds=600)
 ENDLESS = 256 * 2**20
@@ -217,3 +218,20 @@ async def test_no_call_warns_of_duos_key(server: DuoServer, authority: Authority
             await duo.check(TENANT, account)
             await exchange(duo, account)
     assert [str(one.message) for one in caught if "HMAC" in str(one.message)] == []
+
+
+@pytest.mark.hazard(10)
+async def test_closing_while_calls_hang(server: DuoServer, authority: Authority) -> None:
+    """Closing waits for no thread: who asked for Duo's health is busy at once, an exchange ends in time."""
+    server.behaviour = raw(hang=True)
+    async with duo_at(server, authority.file, timeout=SHORT) as duo:
+        account = account_at(server.host)
+        checking = asyncio.ensure_future(error_of(duo.check(TENANT, account)))
+        exchanging = asyncio.ensure_future(error_of(exchange(duo, account)))
+        await eventually(lambda: len(server.requests) == 2)
+    assert not exchanging.done()
+    assert type(await checking) is DuoBusyError
+    assert type(await exchanging) is DuoUnavailableError
+    for call in (check, exchange):
+        assert type(await error_of(call(duo, account))) is DuoBusyError
+    assert len(server.requests) == 2

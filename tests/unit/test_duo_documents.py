@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import countersign.challenger
+from countersign.adapters.duo import bulkhead, health
 from countersign.challenger.answers import Page
 from countersign.challenger.metrics import Metrics
 from countersign.challenger.pages import WORDS
@@ -19,6 +20,7 @@ from tests.duo_hazards import HAZARDS
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "duo-faults.md").read_text("utf-8")
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text("utf-8")
 TABLES = ["At a visit", "At a callback", "Around Duo"]
 
 
@@ -98,3 +100,20 @@ def test_hazards_are_listed() -> None:
     assert {int(n): text[0].lower() + text[1:] for n, text in listed} == {
         number: text[0].lower() + text[1:] for number, text in HAZARDS.items()
     }
+
+
+def test_numbers_are_the_codes() -> None:
+    """The numbers that the operations page gives for calls and health checks are the code's."""
+    said = " ".join(OPERATIONS.split("**Calls to Duo.**")[1].split("**Sweeping.**")[0].split())
+    for sentence in (
+        f"makes up to {bulkhead.THREADS} calls at a time",
+        f"has at most {bulkhead.SHARE} of them",
+        f"at most {bulkhead.MOST_WAITING} of an account wait",
+        f"A good answer is given again for {health.GOOD_FOR:.0f} seconds",
+        f"An error is given again for {health.BAD_FOR:.0f} second;",
+        f"is left alone for {health.OPEN_FOR:.0f} seconds",
+    ):
+        assert sentence in said
+    assert (health.RENEWED_AFTER, health.THRESHOLD) == (3, 3)
+    assert "from the third second on" in said
+    assert "three times in a row" in said

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
-from itertools import count
 from typing import Final
 
 from purgatory import AsyncCircuitBreakerFactory
@@ -31,11 +30,6 @@ OPEN_FOR: Final = 10.0
 MAX_ACCOUNTS: Final = 1_000
 """Accounts remembered; the one that was asked for least lately goes."""
 
-_APART: Final = 0.02
-"""Seconds between those who waited for a call that failed: each of them has an end to be recorded and shown.
-
-All at once, they would keep other tenants' browsers waiting for about 10 ms each.
-"""
 _BREAKER: Final = "duo"
 _STOPPED: Final = "Duo's health is not asked for any more, as this process stops"
 
@@ -84,11 +78,13 @@ class Health:
             known.flight = self._started(known, call)
         error = known.error
         if known.flight is not None and now >= known.until:
-            place = next(known.places)
+            late = now - known.asked_at
             # The task gives the error back and doesn't raise it: nobody may be left to wait for it.
             error = await asyncio.shield(known.flight)
             if error is not None and not self._closed:
-                await asyncio.sleep(place * _APART)
+                # Everybody waits as long as the first one. Each has an end to be recorded and shown, and
+                # all those ends in one moment would keep other tenants' browsers waiting for a second.
+                await asyncio.sleep(late)
         if error is not None:
             # A new one for each: raising gives an error a traceback.
             raise type(error)(*error.args)
@@ -112,7 +108,7 @@ class Health:
     def _started(
         self, known: _Account, call: Callable[[], Awaitable[None]]
     ) -> asyncio.Task[DuoError | None]:
-        known.places = count()
+        known.asked_at = self._monotonic()
         flight = asyncio.create_task(self._ask(known, call))
         self._flights.add(flight)
         flight.add_done_callback(self._landed)
@@ -148,7 +144,7 @@ class Health:
 class _Account:
     """What is known of one account: the last answer, from when to renew it, until when it counts.
 
-    And the call under way, if there is one, with the places of those who wait for it.
+    And the call under way, if there is one, and since when.
     """
 
     def __init__(self, open_for: float) -> None:
@@ -159,7 +155,7 @@ class _Account:
             exclude=[(BaseException, lambda exc: not isinstance(exc, DuoUnavailableError))],
         )
         self.flight: asyncio.Task[DuoError | None] | None = None
-        self.places = count()
+        self.asked_at = float("-inf")
         self.error: DuoError | None = None
         self.renewed_from = self.until = float("-inf")
 
