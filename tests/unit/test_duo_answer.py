@@ -50,7 +50,6 @@ def read(factor: object = "duo_push", reason: object = "user_approved") -> DuoAn
     )
 
 
-@pytest.mark.hazard(3)
 @pytest.mark.law(6)
 @given(TOKENS)
 def test_only_two_allows_allow(token: dict[str, object]) -> None:
