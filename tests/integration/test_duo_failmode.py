@@ -100,8 +100,8 @@ async def walking(server: DuoServer, authority: Authority, mode: Failmode) -> As
 
 
 def page(response: httpx.Response) -> tuple[int, str]:
-    """Return a page's status and title."""
-    return response.status_code, title_of(response)
+    """Return a page's status and title, whichever apostrophe it has."""
+    return response.status_code, title_of(response).replace("\N{RIGHT SINGLE QUOTATION MARK}", "'")
 
 
 AWAY = (503, "Duo can't be reached")
