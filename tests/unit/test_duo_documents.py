@@ -43,10 +43,10 @@ def _logged() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             match node:
                 case ast.Call(
-                    func=ast.Attribute(value=ast.Name(id="log")) | ast.Name(),
-                    args=[ast.Constant(value=str(event)), *_],
+                    func=ast.Attribute(value=ast.Name(id="log")) | ast.Name(), args=[event, *_]
                 ):
-                    found.add(event)
+                    constants = (one for one in ast.walk(event) if isinstance(one, ast.Constant))
+                    found |= {one.value for one in constants if isinstance(one.value, str)}
     return found
 
 
