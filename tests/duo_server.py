@@ -260,7 +260,7 @@ async def duo_at(
     try:
         yield duo
     finally:
-        duo.close()
+        await duo.close()
 
 
 def account_at(host: str, *, tenant: str = TENANT, secret: str = SECRET) -> DuoAccount:

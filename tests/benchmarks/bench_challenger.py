@@ -19,7 +19,11 @@ the loops keep a dict, and forget it. On the other side ours asks Duo for its he
 and keeps its connections to Duo open, where the SDK by itself asks each time and connects for each call:
 the last two contenders show what ours costs once either advantage is taken away.
 
-The second part puts overdue challenges into the store and measures visits while they are swept. Everything
+The second part makes round trips at a steady rate, with nothing else going on, with a thousand challenges
+open that nobody comes for, and with two tenants whose Duo hangs, at whatever it is asked or only in
+exchanges, while their browsers keep coming.
+
+The third part puts overdue challenges into the store and measures visits while they are swept. Everything
 runs on the same machine. The order of contenders changes from round to round; figures are medians.
 """
 

@@ -24,6 +24,7 @@ from countersign.settings import Settings, load_settings
 from tests.benchmarks.challenger_server import (
     DUO,
     ENOUGH,
+    HANGING,
     PLACE,
     SECRET,
     USERNAME,
@@ -48,14 +49,14 @@ class Ground:
     def __init__(self, stack: Stack, directory: Path) -> None:
         name = secrets.token_hex(4)
         self.authority = directory / "ca.pem"
-        self._duo = free_port()
+        self._duo, self._hanging = free_port(), free_port()
         self._given = {
             "COUNTERSIGN_KAFKA_BOOTSTRAP": stack.kafka,
             "COUNTERSIGN_REDIS_URL": stack.redis_url,
             "COUNTERSIGN_IDENTIFIER_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
             "COUNTERSIGN_SETTINGS_KEY": base64.b64encode(secrets.token_bytes(32)).decode(),
             "COUNTERSIGN_MFA_RESULTS_TOPIC": f"mfa-results-{name}",
-            "COUNTERSIGN_DUO_HOSTS": f"localhost:{self._duo}",
+            "COUNTERSIGN_DUO_HOSTS": f"localhost:{self._duo},localhost:{self._hanging}",
             SECRET: secrets.token_hex(20),
             PLACE: str(directory),
         }
@@ -103,12 +104,18 @@ class Ground:
         async with served(name, port, self._given | own) as running:
             yield running
 
+    @asynccontextmanager
+    async def hanging_duo(self) -> AsyncIterator[None]:
+        """Run a Duo that hangs."""
+        async with served(HANGING, self._hanging, self._given):
+            yield
+
     async def clear(self) -> None:
         """Empty the store."""
         await empty(self._client)
 
-    async def open(self, count: int, deadline: datetime) -> list[str]:
-        """Open challenges of as many users; return their ids."""
+    async def open(self, count: int, deadline: datetime, *, tenant: str = ACME) -> list[str]:
+        """Open challenges of as many users of a tenant; return their ids."""
         login = a_login(time=utc_now())
         challenge = a_challenge(login, now=utc_now(), remembers=False, duo_username=USERNAME)
         decision = decided(login, now=utc_now())
@@ -117,9 +124,9 @@ class Ground:
             recordings = []
             for _ in range(min(_AT_ONCE, count - len(ids))):
                 self._opened += 1
-                identity = EventIdentity(ACME, SOURCE, f"login-{self._opened}")
+                identity = EventIdentity(tenant, SOURCE, f"login-{self._opened}")
                 subject = f"auth0|{self._opened}"
-                key_hash = murmur2(f"{ACME}:{subject}".encode())
+                key_hash = murmur2(f"{tenant}:{subject}".encode())
                 challenge_id = self._pseudonyms.challenge(identity, bucket_of(key_hash))
                 ids.append(challenge_id)
                 recordings.append(

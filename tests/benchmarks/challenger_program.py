@@ -1,11 +1,8 @@
-"""The challenger's benchmark from start to end: the stack, the rounds, the sweeps, the report."""
+"""The challenger's benchmark from start to end: stack, rounds, situations, sweeps, report."""
 
 from __future__ import annotations
 
-import asyncio
-import logging
 import os
-import sys
 import tempfile
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
@@ -15,16 +12,17 @@ from time import perf_counter
 
 from rich.console import Console
 
-from countersign.local import StackError, embedded_stack
+from countersign.local import embedded_stack
 from tests.benchmarks.challenger_ground import Ground
 from tests.benchmarks.challenger_options import Options, parse
 from tests.benchmarks.challenger_report import NAMES, Report, Run, table
 from tests.benchmarks.challenger_server import Running
+from tests.benchmarks.challenger_situations import measure_situations
 from tests.benchmarks.challenger_sweep import measure_sweep
 from tests.benchmarks.challenger_walks import Walkers
-from tests.benchmarks.figures import VoidRunError, percentile
+from tests.benchmarks.figures import percentile
+from tests.benchmarks.frame import reported, turned
 from tests.benchmarks.load import utc_now
-from tests.benchmarks.program import turned
 
 _WARM_UP = 100
 """Round trips that don't count: connections, scripts and templates are new."""
@@ -33,19 +31,7 @@ _WARM_UP = 100
 def run(arguments: Sequence[str]) -> int:
     """Measure, and report; 0 whatever the figures are, 1 where there are none."""
     options = parse(arguments)
-    # A topic that is a moment old may have no leader yet: aiokafka warns, and tries again.
-    logging.getLogger("aiokafka").setLevel(logging.ERROR)
-    progress = Console(stderr=True, highlight=False, soft_wrap=True)
-    try:
-        report = asyncio.run(_measured(options, progress))
-    except StackError as error:
-        sys.stderr.write(f"The embedded stack can't start. {error}\n")
-        return 1
-    except VoidRunError as error:
-        sys.stderr.write(f"Nothing could be measured: {error}\n")
-        return 1
-    Console(highlight=False, soft_wrap=True).print(table(report))
-    return 0
+    return 0 if reported(lambda progress: _measured(options, progress), table) else 1
 
 
 async def _measured(options: Options, progress: Console) -> Report:
@@ -65,6 +51,14 @@ async def _measured(options: Options, progress: Console) -> Report:
                 progress.print(
                     f"round {number} of {options.rounds}, {name}: {found.per_second:,.0f} round trips/s"
                 )
+        situations = await measure_situations(
+            ground, walkers, trips=options.steady, say=progress.print
+        )
+        for situation in situations:
+            progress.print(
+                f"{situation.name}: p99 of visits {situation.visit_p99:.0f} ms,"
+                f" of callbacks {situation.callback_p99:.0f} ms"
+            )
         sweeps = []
         for sweepers in (1, 2):
             sweep = await measure_sweep(ground, walkers, overdue=options.overdue, sweepers=sweepers)
@@ -73,7 +67,7 @@ async def _measured(options: Options, progress: Console) -> Report:
                 f"{sweepers} sweeping: {sweep.seconds:.1f} s, p99 of visits {sweep.p99:.1f} ms,"
                 f" longest {sweep.longest:.1f} ms"
             )
-    return Report(options, load_before, runs, sweeps)
+    return Report(options, load_before, runs, situations, sweeps)
 
 
 async def _round_trips(

@@ -15,12 +15,15 @@ from rich.text import Text
 
 from tests.benchmarks.challenger_options import Options
 from tests.benchmarks.challenger_server import BY_HAND, KEPT_OPEN, OURS, UNCHECKED
+from tests.benchmarks.challenger_situations import Situation
 from tests.benchmarks.challenger_sweep import Sweep
 
 AIM_TRIPS = 0.5
 """Ours is to make at least so many times as many round trips a second as the routes by hand."""
 AIM_VISIT = 50.0
 """Milliseconds that a visit may take at most while overdue challenges are swept."""
+AIM_BESIDE = 2.0
+"""The p99 of visits, and of callbacks, is to be at most so many times the usual one in each situation."""
 NAMES = (OURS, BY_HAND, UNCHECKED, KEPT_OPEN)
 
 
@@ -53,6 +56,7 @@ class Report:
     options: Options
     load_before: float
     runs: Sequence[Run]
+    situations: Sequence[Situation]
     sweeps: Sequence[Sweep]
 
     def of(self, name: str, figure: Callable[[Run], float]) -> float:
@@ -76,6 +80,14 @@ def aims(report: Report) -> list[Aim]:
         ratio = ours / report.of(name, lambda run: run.per_second)
         text = f"round trips/s at least {AIM_TRIPS} x {name}"
         found.append(Aim(text, f"{ratio:.2f} x", ratio >= AIM_TRIPS))
+    usual, *others = report.situations
+    for one in others:
+        for what, ratio in (
+            ("visits", one.visit_p99 / usual.visit_p99),
+            ("callbacks", one.callback_p99 / usual.callback_p99),
+        ):
+            text = f"p99 of {what} at most {AIM_BESIDE:g} x the usual while {one.name}"
+            found.append(Aim(text, f"{ratio:.2f} x", ratio <= AIM_BESIDE))
     for sweep in report.sweeps:
         text = f"longest visit while {sweep.sweepers} sweep under {AIM_VISIT:.0f} ms"
         found.append(Aim(text, f"{sweep.longest:.0f} ms", sweep.longest < AIM_VISIT))
@@ -111,7 +123,27 @@ def table(report: Report) -> RenderableType:
         " never), in a callback the\nexchange. CPU, Duo: processor time of the contender, and of the"
         " Duo simulator, for a round trip in ms."
     )
-    return Group(trips, legend, Text(), _sweeps(report), *_verdicts(report))
+    tables = (_situations(report), _sweeps(report))
+    return Group(trips, legend, Text(), *tables, *_verdicts(report))
+
+
+def _situations(report: Report) -> Table:
+    title = "Round trips at a steady rate while something else goes on, p99 in ms"
+    found = Table(box=box.SIMPLE_HEAD, title=title, title_justify="left")
+    found.add_column("meanwhile", no_wrap=True)
+    for column in ("visit", "ratio", "back", "ratio", "trips"):
+        found.add_column(column, justify="right")
+    usual = report.situations[0]
+    for one in report.situations:
+        found.add_row(
+            one.name,
+            f"{one.visit_p99:.0f}",
+            f"{one.visit_p99 / usual.visit_p99:.2f}",
+            f"{one.callback_p99:.0f}",
+            f"{one.callback_p99 / usual.callback_p99:.2f}",
+            f"{one.trips:,}",
+        )
+    return found
 
 
 def _sweeps(report: Report) -> Table:

@@ -6,9 +6,12 @@ Run as `python -m tests.benchmarks.challenger_server NAME`, its settings in the 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
+import re
 import secrets
 import signal
+import ssl
 import sys
 import warnings
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -48,7 +51,11 @@ from tests.bus import FixedTenants
 OURS, BY_HAND, UNCHECKED = "challenger", "by hand", "by hand, no check"
 KEPT_OPEN: Final = "no check, kept open"
 DUO: Final = "duo"
+HANGING: Final = "hanging duo"
 CLIENT_ID: Final = "DI" + "BENCHMARK".ljust(18, "0")
+MUTE, STUCK = "mute", "stuck"
+"""Tenants whose Duo hangs: at whatever it is asked, or only once a code is to be exchanged."""
+STUCK_ID: Final = "DI" + "STUCK".ljust(18, "0")
 USERNAME: Final = "alice"
 SECRET, PLACE = "BENCH_DUO_SECRET", "BENCH_DUO_DIRECTORY"
 ENOUGH: Final = PushBudget(prompts=1_000_000)
@@ -114,11 +121,12 @@ async def listens(port: int) -> bool:
 
 async def _duo(settings: Settings, stack: AsyncExitStack) -> None:
     """Play Duo, with a user who approves at once."""
-    port = int(settings.duo_hosts.rpartition(":")[2])
+    host, _ = _hosts(settings)
+    port = int(host.rpartition(":")[2])
     files = certificates(Path(os.environ[PLACE]), now=datetime.now(UTC))
     simulator = Simulator(
         {CLIENT_ID: os.environ[SECRET]},
-        api_host=settings.duo_hosts,
+        api_host=host,
         clock=lambda: datetime.now(UTC),
         token=lambda: secrets.token_urlsafe(32),
     )
@@ -134,6 +142,35 @@ async def _duo(settings: Settings, stack: AsyncExitStack) -> None:
     stack.push_async_callback(server.stop)
 
 
+async def _hanging(settings: Settings, stack: AsyncExitStack) -> None:
+    """Be a Duo that answers nothing, but for the health checks of one account."""
+    _, host = _hosts(settings)
+    files = certificates(Path(os.environ[PLACE]), now=datetime.now(UTC))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(files.certificate, files.key)
+    healthy = b'{"stat": "OK", "response": {"timestamp": 1750000000}}'
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(healthy), healthy)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ended = (OSError, asyncio.IncompleteReadError, asyncio.CancelledError)
+        with contextlib.suppress(*ended):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                length = re.search(rb"(?i)content-length: (\d+)", head)
+                body = await reader.readexactly(int(length[1]) if length else 0)
+                if b"/health_check" in head and STUCK_ID.encode() in body:
+                    writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(serve, HOST, int(host.rpartition(":")[2]), ssl=context)
+    stack.callback(server.close)
+
+
+def _hosts(settings: Settings) -> tuple[str, str]:
+    """Return Duo's host, and that of the Duo that hangs."""
+    duo, _, hanging = settings.duo_hosts.partition(",")
+    return duo, hanging
+
+
 async def _ours(settings: Settings, stack: AsyncExitStack) -> None:
     """Be a challenger, put together as its own composition root does it."""
     client = connect_redis(settings)
@@ -142,12 +179,12 @@ async def _ours(settings: Settings, stack: AsyncExitStack) -> None:
     stack.push_async_callback(publisher.close)
     await publisher.start()
     duo = duo_universal_of(settings)
-    stack.callback(duo.close)
+    stack.push_async_callback(duo.close)
     challenger = Challenger(
         settings,
         store=redis_store(settings, client),
         publisher=publisher,
-        tenants=FixedTenants(tenant_of(settings)),
+        tenants=FixedTenants(*tenants_of(settings)),
         duo=duo,
         metrics=Metrics(),
     )
@@ -155,12 +192,20 @@ async def _ours(settings: Settings, stack: AsyncExitStack) -> None:
     stack.push_async_callback(challenger.stop)
 
 
-def tenant_of(settings: Settings) -> TenantSettings:
-    """Return a tenant whose Duo is the simulator, and whose push budget never ends."""
+def tenants_of(settings: Settings) -> list[TenantSettings]:
+    """Return tenants whose push budget never ends: one with the simulator for a Duo, two whose Duo hangs."""
     sealer = Sealer(settings.settings_keys())
-    sealed = sealer.seal(os.environ[SECRET], tenant=ACME, client_id=CLIENT_ID)
-    account = DuoAccount(client_id=CLIENT_ID, client_secret=sealed, api_host=settings.duo_hosts)
-    return a_tenant(duo=account, push_budget=ENOUGH)
+    duo, hanging = _hosts(settings)
+    tenants = []
+    for tenant, client_id, host in (
+        (ACME, CLIENT_ID, duo),
+        (MUTE, CLIENT_ID, hanging),
+        (STUCK, STUCK_ID, hanging),
+    ):
+        sealed = sealer.seal(os.environ[SECRET], tenant=tenant, client_id=client_id)
+        account = DuoAccount(client_id=client_id, client_secret=sealed, api_host=host)
+        tenants.append(a_tenant(tenant=tenant, duo=account, push_budget=ENOUGH))
+    return tenants
 
 
 async def _by_hand(settings: Settings, stack: AsyncExitStack, name: str) -> None:
@@ -174,7 +219,7 @@ async def _by_hand(settings: Settings, stack: AsyncExitStack, name: str) -> None
     client = make(
         CLIENT_ID,
         os.environ[SECRET],
-        settings.duo_hosts,
+        _hosts(settings)[0],
         f"{settings.public_url}/callback",
         duo_certs=str(settings.duo_ca_file),
     )
@@ -200,6 +245,8 @@ async def main(name: str) -> None:
     async with AsyncExitStack() as stack:
         if name == DUO:
             await _duo(settings, stack)
+        elif name == HANGING:
+            await _hanging(settings, stack)
         elif name == OURS:
             await _ours(settings, stack)
         else:

@@ -8,8 +8,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import NamedTuple
+from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
+import jwt
 
 from countersign.local.ports import HOST
 from tests.benchmarks.figures import VoidRunError
@@ -58,12 +60,17 @@ class Walkers:
         trips: list[Trip] = []
 
         async def walker() -> None:
-            trips.extend([await self._trip(port, challenge) for challenge in left])
+            trips.extend([await self.trip(port, challenge) for challenge in left])
 
         await asyncio.gather(*(walker() for _ in range(at_once)))
         return trips
 
-    async def _trip(self, port: int, challenge: str) -> Trip:
+    async def trip(self, port: int, challenge: str) -> Trip:
+        """Walk through a challenge.
+
+        Raises:
+            VoidRunError: the browser was not sent on.
+        """
         began = perf_counter()
         prompt, cookie = await self.visit(port, challenge)
         visited = perf_counter()
@@ -79,6 +86,20 @@ class Walkers:
     async def visit(self, port: int, challenge: str) -> tuple[str, str]:
         """Open a challenge's link; return the prompt's address and the cookie to come back with."""
         return await self._sent_on(f"http://{HOST}:{port}/c/{challenge}")
+
+    async def knock(self, port: int, challenge: str) -> None:
+        """Open a challenge's link, and come back from a prompt with a made-up code; take any answer."""
+        link = f"http://{HOST}:{port}/c/{challenge}"
+        async with self._http.get(link, allow_redirects=False) as answer:
+            query = parse_qs(urlsplit(answer.headers.get("location", "")).query)
+            cookie = answer.headers.get("set-cookie", "").partition(";")[0]
+        if "request" not in query:
+            return
+        state = jwt.decode(query["request"][0], options={"verify_signature": False})["state"]
+        back = f"http://{HOST}:{port}/callback"
+        parameters = {"state": state, "duo_code": "made-up"}
+        async with self._http.get(back, params=parameters, headers={"cookie": cookie}):
+            pass
 
     async def _sent_on(self, address: str, cookie: str = "") -> tuple[str, str]:
         headers = {"cookie": cookie} if cookie else {}

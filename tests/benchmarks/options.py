@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+
+from tests.benchmarks.frame import Amount, a_parser, at_least, parsed
 
 WARM_UP_SECONDS = 2
 """Seconds at the steady rate whose latencies don't count: connections, scripts and the JVM are new."""
@@ -61,52 +64,31 @@ class Options:
         return self.rate * (WARM_UP_SECONDS + self.seconds)
 
 
-FULL = {"events": 60_000, "faust_events": 3_000, "rounds": 3, "seconds": 10, "stored": 10_000}
-QUICK = {"events": 10_000, "faust_events": 500, "rounds": 1, "seconds": 3, "stored": 2_000}
+AMOUNTS: Final = {
+    "events": Amount(60_000, 10_000, "logins in a run of the decider and of the loop by hand"),
+    "faust_events": Amount(3_000, 500, "logins in a run of the Faust agent, which is slow"),
+    "rounds": Amount(3, 1, "how often everything is measured"),
+    "seconds": Amount(10, 3, "seconds that a latency run lasts"),
+    "stored": Amount(10_000, 2_000, "logins and users that the store's bytes are measured with"),
+}
 
 
 def parse(arguments: Sequence[str]) -> Options:
     """Return the options; a wrong one, and `--help`, end the program."""
-    given = vars(_parser().parse_args(arguments))
-    amounts = QUICK if given.pop("quick") else FULL
-    return Options(**{**given, **{k: given[k] or amount for k, amount in amounts.items()}})
+    return Options(**parsed(_parser(), AMOUNTS, arguments))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="bench_decider.py",
-        description=ABOUT,
-        epilog=AFTERWARDS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-    parser.add_argument(
-        "--quick",
-        action="store_true",
-        help="one round of little, to see that the program works; its figures say little",
-    )
-    for name, what in (
-        ("events", "logins in a run of the decider and of the loop by hand"),
-        ("faust_events", "logins in a run of the Faust agent, which is slow"),
-        ("rounds", "how often everything is measured"),
-        ("seconds", "seconds that a latency run lasts"),
-        ("stored", "logins and users that the store's bytes are measured with"),
-    ):
-        parser.add_argument(
-            f"--{name.replace('_', '-')}",
-            type=_at_least(1),
-            metavar="N",
-            help=f"{what} ({FULL[name]:,}; with --quick {QUICK[name]:,})",
-        )
+    parser = a_parser("bench_decider.py", ABOUT, AFTERWARDS, AMOUNTS)
     parser.add_argument(
         "--rate",
-        type=_at_least(1),
+        type=at_least(1),
         default=1_000,
         metavar="N",
         help="logins a second in a latency run (1,000)",
     )
     parser.add_argument(
-        "--partitions", type=_at_least(1), default=4, metavar="N", help="of each topic (4)"
+        "--partitions", type=at_least(1), default=4, metavar="N", help="of each topic (4)"
     )
     parser.add_argument(
         "--json",
@@ -122,14 +104,3 @@ def _parser() -> argparse.ArgumentParser:
         help="run the decider once more under cProfile, write that file, and show its hottest functions",
     )
     return parser
-
-
-def _at_least(least: int) -> Callable[[str], int]:
-    def read(text: str) -> int:
-        digits = text.replace(",", "").replace("_", "")
-        if not digits.isdecimal() or int(digits) < least:
-            message = f"{text!r} is no whole number from {least} on"
-            raise argparse.ArgumentTypeError(message)
-        return int(digits)
-
-    return read

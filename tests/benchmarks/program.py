@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import gc
-import logging
 import os
 import pstats
-import sys
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
 from redis.asyncio import Redis
 from rich.console import Console
 
-from countersign.local import StackError, embedded_stack
+from countersign.local import embedded_stack
 from tests.benchmarks.contender import BY_HAND, FAUST_EACH, OURS
 from tests.benchmarks.figures import Latency, Run, StoreBytes, Throughput, VoidRunError
+from tests.benchmarks.frame import reported, turned
 from tests.benchmarks.ground import Ground
 from tests.benchmarks.latency import measure_latency
 from tests.benchmarks.load import Login, make_logins, utc_now
@@ -32,18 +30,9 @@ HOTTEST = 25
 def run(arguments: Sequence[str]) -> int:
     """Measure, and report; 0 whatever the figures are, 1 where there are none."""
     options = parse(arguments)
-    # A topic that is a moment old may have no leader yet: aiokafka warns, and tries again.
-    logging.getLogger("aiokafka").setLevel(logging.ERROR)
-    progress = Console(stderr=True, highlight=False, soft_wrap=True)
-    try:
-        report = asyncio.run(Benchmark(options, progress).run())
-    except StackError as error:
-        sys.stderr.write(f"The embedded stack can't start. {error}\n")
+    report = reported(lambda progress: Benchmark(options, progress).run(), table)
+    if report is None:
         return 1
-    except VoidRunError as error:
-        sys.stderr.write(f"Nothing could be measured: {error}\n")
-        return 1
-    Console(highlight=False, soft_wrap=True).print(table(report))
     write_json(report, options.json)
     if options.profile is not None and options.profile.exists():
         pstats.Stats(str(options.profile)).sort_stats("tottime").print_stats(HOTTEST)
@@ -152,9 +141,3 @@ class Benchmark:
 
     def _say(self, text: str) -> None:
         self._console.print(text, markup=False)
-
-
-def turned(names: Sequence[str], by: int) -> list[str]:
-    """Return the names, begun with another one."""
-    start = by % len(names)
-    return [*names[start:], *names[:start]]

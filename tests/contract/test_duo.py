@@ -10,6 +10,7 @@ import pytest
 
 from countersign.adapters.memory.duo import MemoryDuo
 from countersign.core.errors import DuoRefusedError
+from countersign.core.identity import Pseudonyms
 from countersign.core.result import Assurance
 from countersign.core.tenant import DuoAccount
 from countersign.ports import Duo
@@ -77,6 +78,8 @@ async def test_an_approved_prompt(given: Given) -> None:
     assert (answer.allowed, answer.assurance) == (True, Assurance.MFA)
 
 
+@pytest.mark.hazard(5)
+@pytest.mark.hazard(16)
 @pytest.mark.parametrize(
     "other", [{"username": "mallory"}, {"nonce": NONCE[::-1]}, {"username": ""}, {"nonce": ""}]
 )
@@ -95,11 +98,26 @@ async def test_a_code_that_isnt_good(given: Given) -> None:
         await given.duo.exchange(TENANT, given.account, code=code, username=USERNAME, nonce=NONCE)
 
 
+@pytest.mark.hazard(6)
 @pytest.mark.parametrize(
-    "wrong", [{"username": ""}, {"state": "a" * 15}, {"state": "a" * 1025}, {"nonce": "a" * 16}]
+    "wrong",
+    [
+        *({"username": ""}, {"state": "a" * 15}, {"state": "a" * 1025}),
+        *({"nonce": "a" * 16}, {"nonce": "a" * 1024}),
+    ],
 )
 async def test_a_prompt_needs_its_parts(given: Given, wrong: dict[str, str]) -> None:
     """A prompt without a user name, or with a state or nonce of a wrong length, is refused."""
     asked = {"username": USERNAME, "state": STATE, "nonce": NONCE} | wrong
     with pytest.raises(DuoRefusedError):
         await given.duo.prompt_url(TENANT, given.account, **asked)
+
+
+@pytest.mark.hazard(6)
+async def test_every_nonce_of_ours_is_taken(given: Given) -> None:
+    """A nonce as visits have it, and the longest and shortest that may be, make a prompt."""
+    ours = Pseudonyms(bytes(range(32))).nonce("00-challenge", STATE)
+    for nonce in (ours, "a" * 17, "a" * 1023):
+        await given.duo.prompt_url(
+            TENANT, given.account, username=USERNAME, state=STATE, nonce=nonce
+        )

@@ -67,6 +67,8 @@ async def test_a_good_answer(server: DuoServer, authority: Authority) -> None:
     assert token.fields["redirect_uri"] == REDIRECT
 
 
+@pytest.mark.hazard(8)
+@pytest.mark.hazard(9)
 async def test_the_prompts_address(server: DuoServer, authority: Authority) -> None:
     """A prompt's address names the user, our state and the nonce, and nobody was called for it."""
     async with duo_at(server, authority.file) as duo:
@@ -85,6 +87,8 @@ async def test_the_prompts_address(server: DuoServer, authority: Authority) -> N
     assert server.connections == 0
 
 
+@pytest.mark.hazard(6)
+@pytest.mark.hazard(16)
 @pytest.mark.parametrize(
     "wrong", [{"username": ""}, {"nonce": ""}, {"state": ""}, {"state": "short"}, {"nonce": "a"}]
 )
@@ -98,6 +102,7 @@ async def test_a_prompt_needs_its_parts(
             await duo.prompt_url(TENANT, account_at(server.host), **given)
 
 
+@pytest.mark.hazard(16)
 @pytest.mark.parametrize("wrong", [{"username": ""}, {"nonce": ""}, {"code": ""}])
 async def test_an_exchange_needs_its_parts(
     server: DuoServer, authority: Authority, wrong: dict[str, str]
@@ -133,6 +138,8 @@ FORGED: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.hazard(5)
+@pytest.mark.hazard(8)
 @pytest.mark.law(6)
 @pytest.mark.parametrize("forged", FORGED)
 async def test_a_forged_token_is_refused(
@@ -155,6 +162,7 @@ async def test_a_token_that_isnt_duos_is_refused(
         await exchanged(server, authority)
 
 
+@pytest.mark.hazard(3)
 @pytest.mark.law(6)
 @pytest.mark.parametrize(
     "said",
@@ -174,6 +182,7 @@ async def test_a_token_that_doesnt_allow_denies(
     assert await exchanged(server, authority) == DuoAnswer(allowed=False)
 
 
+@pytest.mark.hazard(1)
 async def test_the_environment_is_ignored(
     server: DuoServer, authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -194,6 +203,7 @@ async def test_the_environment_is_ignored(
     assert not keys.exists()
 
 
+@pytest.mark.hazard(1)
 async def test_a_connection_is_used_again(server: DuoServer, authority: Authority) -> None:
     """Calls one after the other share a connection, and no cookie goes with the second."""
     async with duo_at(server, authority.file) as duo:
@@ -204,6 +214,7 @@ async def test_a_connection_is_used_again(server: DuoServer, authority: Authorit
     assert (len(server.requests), server.connections) == (3, 1)
 
 
+@pytest.mark.hazard(2)
 @pytest.mark.parametrize("verify", [False, None, "", "DISABLE", True, "/nowhere/ca.pem", "/"])
 def test_tls_is_always_verified(server: DuoServer, verify: object) -> None:
     """Without a file of authorities nothing is sent; the SDK would verify nothing for some of these."""
@@ -213,6 +224,7 @@ def test_tls_is_always_verified(server: DuoServer, verify: object) -> None:
     assert server.connections == 0
 
 
+@pytest.mark.hazard(8)
 def test_plain_addresses_are_refused(server: DuoServer, authority: Authority) -> None:
     """An http address is refused before a connection is made."""
     transport = Transport(timeout=5, connections=1)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import gzip
 import logging
 import time
 import traceback
+import warnings
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -21,72 +21,28 @@ from countersign.core.errors import (
     DuoUnavailableError,
 )
 from countersign.core.tenant import DuoAccount
+from tests.duo_faults import CONNECTION_FAULTS, FAULTS
 from tests.duo_server import (
     CODE,
-    HEALTHY,
     NONCE,
     TENANT,
     USERNAME,
     Authority,
-    Behaviour,
     DuoServer,
+    Request,
     account_at,
-    as_json,
     duo_at,
     raw,
     reply,
-    reset,
-    reset_at_close,
     serving,
 )
+from tests.waiting import eventually
 
 SHORT = timedelta(milliseconds=600)
+ENDLESS = 256 * 2**20
+"""Bytes that nobody's buffers take."""
 CANARIES = ("canary", "eyJ", "client_assertion", "DIXXX")
 """Parts of the secret, code, nonce and access token; how a JWT begins; what stands beside them in a URL."""
-
-HEADERS = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-BOMB = gzip.compress(bytes(96 * 2**20), 9)
-HTML = b"<html><body>canary</body></html>"
-
-FAULTS: dict[str, tuple[Behaviour, type[DuoError]]] = {
-    "hangs before the headers": (raw(hang=True), DuoUnavailableError),
-    "hangs in the headers": (raw(HEADERS, hang=True), DuoUnavailableError),
-    "hangs in the body": (
-        raw(HEADERS + b"Content-Length: 99\r\n\r\n{", hang=True),
-        DuoUnavailableError,
-    ),
-    "trickles headers": (raw(*[b"X"] * 100, every=0.05), DuoUnavailableError),
-    "trickles the body": (
-        raw(HEADERS + b"Content-Length: 999\r\n\r\n", *[b" "] * 100, every=0.05),
-        DuoUnavailableError,
-    ),
-    "resets": (reset, DuoUnavailableError),
-    "hangs up": (raw(), DuoUnavailableError),
-    "cuts the body short": (raw(HEADERS + b"Content-Length: 99\r\n\r\n{"), DuoUnavailableError),
-    "500 in HTML": (reply(500, HTML), DuoUnavailableError),
-    "502 in HTML": (reply(502, HTML), DuoUnavailableError),
-    "500 that says it is well": (as_json(HEALTHY, status=500), DuoUnavailableError),
-    "429": (as_json({"stat": "FAIL", "code": 42901}, status=429), DuoBusyError),
-    "429 in HTML": (reply(429, HTML), DuoBusyError),
-    "400 invalid_client": (
-        as_json({"stat": "FAIL", "code": 40002, "message": "invalid_client"}, status=400),
-        DuoRefusedError,
-    ),
-    "400 in HTML": (reply(400, HTML), DuoRefusedError),
-    "404 that says it is well": (as_json(HEALTHY, status=404), DuoRefusedError),
-    "200 that says FAIL": (as_json({"stat": "FAIL", "code": 40002}), DuoRefusedError),
-    "200 in HTML": (reply(200, HTML), DuoRefusedError),
-    "200 without a body": (reply(200, b""), DuoRefusedError),
-    "204": (reply(204, b""), DuoRefusedError),
-    "a list": (as_json([1, 2]), DuoRefusedError),
-    "wrong types": (as_json({"stat": ["OK"], "id_token": 1}), DuoRefusedError),
-    "deep JSON": (reply(200, b"[" * 60_000), DuoRefusedError),
-    "bad UTF-8": (reply(200, b'{"stat": "\xff\xfe"}'), DuoRefusedError),
-    "too large": (reply(200, b" " * 70_000), DuoRefusedError),
-    "a gzip bomb": (reply(200, BOMB, "Content-Encoding: gzip"), DuoRefusedError),
-    "no gzip": (reply(200, b"canary", "Content-Encoding: gzip"), DuoRefusedError),
-    "no HTTP": (raw(b"SSH-2.0-canary\r\n"), DuoRefusedError),
-}
 
 
 @pytest.fixture(scope="module")
@@ -128,6 +84,12 @@ Call = Callable[[DuoUniversal, DuoAccount], Awaitable[object]]
 CALLS = pytest.mark.parametrize("call", [check, exchange])
 
 
+@pytest.mark.hazard(1)
+@pytest.mark.hazard(4)
+@pytest.mark.hazard(12)
+@pytest.mark.hazard(13)
+@pytest.mark.hazard(14)
+@pytest.mark.hazard(17)
 @CALLS
 @pytest.mark.parametrize("fault", FAULTS)
 async def test_a_fault_has_its_error(
@@ -150,6 +112,7 @@ async def test_a_fault_has_its_error(
     assert not [canary for canary in CANARIES if any(canary in str(log) for log in ours)]
 
 
+@pytest.mark.hazard(1)
 @CALLS
 async def test_a_redirect_is_refused(server: DuoServer, authority: Authority, call: Call) -> None:
     """A redirect is refused, and the host that it names hears nothing."""
@@ -163,84 +126,37 @@ async def test_a_redirect_is_refused(server: DuoServer, authority: Authority, ca
         assert other.connections == 0
 
 
+@pytest.mark.hazard(12)
+@pytest.mark.hazard(15)
 @CALLS
-async def test_another_authoritys_certificate_is_refused(
+@pytest.mark.parametrize("fault", CONNECTION_FAULTS)
+async def test_a_connection_that_fails_has_its_error(
+    authority: Authority, call: Call, fault: str
+) -> None:
+    """A connection that doesn't come about, or not with Duo, ends in the error for it; nothing is sent."""
+    failing, expected = CONNECTION_FAULTS[fault]
+    with failing(authority) as server:
+        async with duo_at(server, authority.file, timeout=SHORT) as duo:
+            assert type(await error_of(call(duo, account_at(server.host)))) is expected
+    assert not server.requests
+
+
+@pytest.mark.hazard(2)
+@pytest.mark.hazard(15)
+@CALLS
+async def test_only_duos_own_authorities_count(
     server: DuoServer, tmp_path: Path, call: Call
 ) -> None:
-    """A certificate of another authority is a refusal, though requests calls it a connection error."""
-    stranger = Authority(tmp_path)
-    async with duo_at(server, stranger.file) as duo:
-        assert type(await error_of(call(duo, account_at(server.host)))) is DuoRefusedError
-    async with duo_at(server, None) as duo:
-        assert type(await error_of(call(duo, account_at(server.host)))) is DuoRefusedError
-    assert not server.requests
-
-
-@CALLS
-async def test_a_certificate_for_another_name_is_refused(authority: Authority, call: Call) -> None:
-    """A certificate of the right authority for another host is a refusal."""
-    with serving(authority.context("api-evil.example.com")) as server:
-        async with duo_at(server, authority.file) as duo:
+    """Another authority's certificate is refused, by a file of ours and by those that the SDK pins."""
+    for file in (Authority(tmp_path).file, None):
+        async with duo_at(server, file) as duo:
             assert type(await error_of(call(duo, account_at(server.host)))) is DuoRefusedError
     assert not server.requests
 
 
-@CALLS
-async def test_plain_http_is_refused(authority: Authority, call: Call) -> None:
-    """A peer that speaks no TLS is a refusal."""
-    with serving(None) as server:
-
-        async def speak(writer: asyncio.StreamWriter) -> None:
-            writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
-            await writer.drain()
-            await asyncio.Event().wait()
-
-        server.at_connect = speak
-        async with duo_at(server, authority.file) as duo:
-            assert type(await error_of(call(duo, account_at(server.host)))) is DuoRefusedError
-
-
-@CALLS
-@pytest.mark.parametrize("how", ["reset", "hang up", "hang"])
-async def test_a_handshake_cut_off_is_unavailable(
-    authority: Authority, call: Call, how: str
-) -> None:
-    """A peer that ends or stalls the TLS handshake is out of reach, in spite of Python's SSLError."""
-    with serving(None) as server:
-
-        async def cut(writer: asyncio.StreamWriter) -> None:
-            if how == "hang":
-                await asyncio.Event().wait()
-            if how == "reset":
-                reset_at_close(writer)
-                writer.transport.abort()
-            writer.close()
-
-        server.at_connect = cut
-        async with duo_at(server, authority.file, timeout=SHORT) as duo:
-            assert type(await error_of(call(duo, account_at(server.host)))) is DuoUnavailableError
-
-
-@CALLS
-async def test_nobody_listening_is_unavailable(authority: Authority, call: Call) -> None:
-    """A refused connection is out of reach."""
-    with serving(authority.context()) as server:
-        pass
-    async with duo_at(server, authority.file) as duo:
-        assert type(await error_of(call(duo, account_at(server.host)))) is DuoUnavailableError
-
-
-@CALLS
-async def test_an_unknown_name_is_unavailable(
-    server: DuoServer, authority: Authority, call: Call
-) -> None:
-    """A host whose name doesn't resolve is out of reach."""
-    async with duo_at(server, authority.file, hosts="api.invalid") as duo:
-        assert type(await error_of(call(duo, account_at("api.invalid")))) is DuoUnavailableError
-
-
+@pytest.mark.hazard(10)
 async def test_the_loop_goes_on(server: DuoServer, authority: Authority) -> None:
-    """While calls hang, the event loop never waits for 100 ms."""
+    """While calls hang, the event loop goes on: it never stands still for half as long as they take."""
     server.behaviour = raw(hang=True)
     lags: list[float] = []
     async with duo_at(server, authority.file, timeout=SHORT) as duo:
@@ -251,9 +167,10 @@ async def test_the_loop_goes_on(server: DuoServer, authority: Authority) -> None
             await asyncio.wait([calls], timeout=0.01)
             lags.append(time.monotonic() - began - 0.01)
     assert {type(error) for error in await calls} == {DuoUnavailableError}
-    assert max(lags) < 0.1
+    assert max(lags) < SHORT.total_seconds() / 2
 
 
+@pytest.mark.hazard(10)
 async def test_no_free_thread_is_busy(server: DuoServer, authority: Authority) -> None:
     """Calls that found no thread in time are busy, not out of reach: so many prompts open no failmode."""
     server.behaviour = raw(hang=True)
@@ -264,3 +181,57 @@ async def test_no_free_thread_is_busy(server: DuoServer, authority: Authority) -
         assert type(await first) is DuoUnavailableError
         assert type(await second) is DuoBusyError
     assert len(server.requests) == 1
+
+
+@pytest.mark.hazard(17)
+@CALLS
+async def test_an_endless_body_is_not_waited_for(
+    server: DuoServer, authority: Authority, call: Call
+) -> None:
+    """A body without an end is refused once it is too large, long before the deadline; little was read."""
+    sent = 0
+
+    async def pour(request: Request, writer: asyncio.StreamWriter) -> None:
+        nonlocal sent
+        del request
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
+        while not writer.is_closing() and sent < ENDLESS:
+            writer.write(b" " * 8_192)
+            await writer.drain()
+            sent += 8_192
+
+    server.behaviour = pour
+    async with duo_at(server, authority.file, timeout=timedelta(minutes=1)) as duo:
+        began = time.monotonic()
+        assert type(await error_of(call(duo, account_at(server.host)))) is DuoRefusedError
+        assert time.monotonic() - began < 20
+    assert sent < ENDLESS  # what the machine's own buffers take, and no more
+
+
+@pytest.mark.hazard(10)
+async def test_no_call_warns_of_duos_key(server: DuoServer, authority: Authority) -> None:
+    """Duo's secrets have 40 characters, and no call says anything of that, in whatever thread."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        async with duo_at(server, authority.file) as duo:
+            account = account_at(server.host)
+            await duo.check(TENANT, account)
+            await exchange(duo, account)
+    assert [str(one.message) for one in caught if "HMAC" in str(one.message)] == []
+
+
+@pytest.mark.hazard(10)
+async def test_closing_while_calls_hang(server: DuoServer, authority: Authority) -> None:
+    """Closing waits for no thread: who asked for Duo's health is busy at once, an exchange ends in time."""
+    server.behaviour = raw(hang=True)
+    async with duo_at(server, authority.file, timeout=SHORT) as duo:
+        account = account_at(server.host)
+        checking = asyncio.ensure_future(error_of(duo.check(TENANT, account)))
+        exchanging = asyncio.ensure_future(error_of(exchange(duo, account)))
+        await eventually(lambda: len(server.requests) == 2)
+    assert not exchanging.done()
+    assert type(await checking) is DuoBusyError
+    assert type(await exchanging) is DuoUnavailableError
+    for call in (check, exchange):
+        assert type(await error_of(call(duo, account))) is DuoBusyError
+    assert len(server.requests) == 2

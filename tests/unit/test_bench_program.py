@@ -12,7 +12,7 @@ from countersign.core.login import LoginAttempted
 from countersign.wire.inbound import read_event
 from tests.benchmarks.figures import Published, flaw, per_second, percentile
 from tests.benchmarks.load import LOGINS_EACH, RESULTS, TENANTS, Kind, Login, make_logins
-from tests.benchmarks.options import FULL, QUICK, parse
+from tests.benchmarks.options import AMOUNTS, parse
 from tests.builders import NOW
 
 PROGRAM = Path(__file__).parents[1] / "benchmarks" / "bench_decider.py"
@@ -29,9 +29,9 @@ def test_help_explains() -> None:
 
 def test_amounts_have_defaults() -> None:
     """Without arguments it measures in full; --quick measures less, and a given amount wins."""
-    assert parse([]).events == FULL["events"]
+    assert parse([]).events == AMOUNTS["events"].full
     assert parse([]).json == Path("bench.json")
-    assert parse(["--quick"]).rounds == QUICK["rounds"]
+    assert parse(["--quick"]).rounds == AMOUNTS["rounds"].quick
     assert parse(["--quick", "--events", "70,000"]).events == 70_000
 
 

@@ -168,6 +168,8 @@ async def fault() -> None:
     raise KeyError("canary-4716")  # noqa: EM101  # the words are the point
 
 
+@pytest.mark.hazard(7)
+@pytest.mark.hazard(12)
 @pytest.mark.law(9)
 async def test_no_secret_of_a_walk_is_seen_anywhere(capsys: pytest.CaptureFixture[str]) -> None:
     """Law 9: states, codes, cookies, nonces and Duo's addresses are in no log, metric, page or record."""

@@ -47,6 +47,8 @@ async def test_an_approved_prompt_leads_back_with_the_code_that_is_kept_as_a_has
     assert await walk.results() == []  # proven is not yet passed
 
 
+@pytest.mark.hazard(5)
+@pytest.mark.hazard(18)
 async def test_duo_is_told_the_users_name_as_it_was_decided() -> None:
     """The prompt is for the name in the challenge, with a nonce that is the visit's own."""
     walk = Walk()
@@ -237,6 +239,7 @@ async def test_each_prompt_is_charged_and_a_spent_budget_opens_none() -> None:
     assert (await browser.callback(state, duo_code=walk.duo.approve(state))).status_code == 303
 
 
+@pytest.mark.hazard(18)
 @pytest.mark.law(5)
 async def test_two_tabs_have_a_prompt_each_and_the_first_answer_counts() -> None:
     """Law 5: either tab may be answered; the other one's answer is not even exchanged."""
@@ -300,6 +303,7 @@ async def test_a_relayed_link_gives_the_thief_nothing() -> None:
     assert code_of(back) not in page.text
 
 
+@pytest.mark.hazard(6)
 @pytest.mark.law(6)
 async def test_a_callback_in_another_browser_is_refused_and_spoils_nothing() -> None:
     """Law 6: without the visit's cookie a state is worth nothing, and its owner can still use it."""

@@ -44,9 +44,9 @@ def test_other_hosts_dont(host: str) -> None:
     assert not LIST.allows(host)
 
 
-def test_made_of_settings() -> None:
+async def test_made_of_settings() -> None:
     """The settings are all that the adapter needs; making and closing it calls nobody."""
-    duo_universal_of(load_settings(settings_key=KEY)).close()
+    await duo_universal_of(load_settings(settings_key=KEY)).close()
 
 
 def test_a_settings_key_is_needed() -> None:
@@ -55,9 +55,9 @@ def test_a_settings_key_is_needed() -> None:
         duo_universal_of(load_settings())
 
 
-def test_a_long_public_url_is_refused() -> None:
+async def test_a_long_public_url_is_refused() -> None:
     """A public URL that makes too long a redirect URI for Duo is refused by its name."""
     fits = "https://mfa.example.com/" + "a" * (256 - len("https://mfa.example.com//callback"))
-    duo_universal_of(load_settings(settings_key=KEY, public_url=fits)).close()
+    await duo_universal_of(load_settings(settings_key=KEY, public_url=fits)).close()
     with pytest.raises(SettingsError, match=r"COUNTERSIGN_PUBLIC_URL.*257"):
         duo_universal_of(load_settings(settings_key=KEY, public_url=fits + "a"))

@@ -22,6 +22,7 @@ EVERYTHING = User(
 )
 
 
+@pytest.mark.hazard(5)
 @pytest.mark.parametrize(
     ("rule", "name"),
     [

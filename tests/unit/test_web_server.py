@@ -190,6 +190,7 @@ async def test_a_browser_that_only_stays_connected_holds_nobody_up() -> None:
     assert is_refused(server.port)
 
 
+@pytest.mark.hazard(7)
 @pytest.mark.law(9)
 async def test_no_address_of_a_request_is_logged(
     caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]

@@ -149,7 +149,7 @@ async def serve(settings: Settings, *, shown: Shown | None = None) -> int:
     async def start(stack: AsyncExitStack) -> None:
         store, tenants, publisher = await reach(settings, readiness, stack)
         duo = duo_universal_of(settings)
-        stack.callback(duo.close)
+        stack.push_async_callback(duo.close)
         challenger = Challenger(
             settings,
             store=store,

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic as process_monotonic
 from typing import Final, TypeVar
 
+from countersign.adapters.duo.bulkhead import SHARE, THREADS, Bulkhead
 from countersign.adapters.duo.faults import carried_fault
 from countersign.adapters.duo.health import OPEN_FOR, Health
 from countersign.adapters.duo.hosts import AllowedHosts
@@ -18,21 +17,12 @@ from countersign.adapters.duo.sdk import Client, client_class, pinned_authoritie
 from countersign.adapters.duo.transport import Transport
 from countersign.adapters.sealing import Sealer
 from countersign.core.duo_answer import DuoAnswer, read_duo_answer
-from countersign.core.errors import (
-    DuoBusyError,
-    DuoError,
-    DuoRefusedError,
-    DuoUnavailableError,
-    SettingsError,
-)
+from countersign.core.errors import DuoError, DuoRefusedError, SettingsError
 from countersign.core.tenant import DuoAccount
 
-THREADS: Final = 8
-"""Calls to Duo at the same time, of all tenants; one takes about 100 ms."""
 MAX_CLIENTS: Final = 1_000
 """Tenants whose client is kept, its secret unsealed; the one used least lately goes."""
 
-_NO_CALL_TO_SPARE: Final = "All calls to Duo that may run at the same time are under way"
 _T = TypeVar("_T")
 
 
@@ -46,6 +36,7 @@ class DuoUniversal:
         ca_file: the authorities to trust; None for the ones that Duo's SDK pins.
         timeout: how long a call may take in all.
         threads: so many calls at the same time.
+        share: so many of one account, see `Bulkhead`.
         monotonic: seconds of a clock that never goes back, for what is remembered of health checks
             and for how long a call waited for a thread.
         open_for: seconds for which an account that was out of reach is left alone.
@@ -60,6 +51,7 @@ class DuoUniversal:
         ca_file: Path | None,
         timeout: timedelta,
         threads: int = THREADS,
+        share: int = SHARE,
         monotonic: Callable[[], float] = process_monotonic,
         open_for: float = OPEN_FOR,
     ) -> None:
@@ -67,20 +59,21 @@ class DuoUniversal:
         self._redirect_uri = redirect_uri
         self._hosts = AllowedHosts(hosts)
         self._ca_file = pinned_authorities() if ca_file is None else ca_file
-        self._timeout = timeout.total_seconds()
-        self._transport = Transport(timeout=self._timeout, connections=threads)
+        seconds = timeout.total_seconds()
+        self._transport = Transport(timeout=seconds, connections=threads)
         self._client_class = client_class(self._transport)
         self._clients: OrderedDict[str, tuple[DuoAccount, Client]] = OrderedDict()
-        self._now = monotonic
         self._health = Health(monotonic=monotonic, open_for=open_for)
-        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="duo")
+        self._bulkhead = Bulkhead(
+            timeout=seconds, monotonic=monotonic, threads=threads, share=share
+        )
 
     async def check(self, tenant: str, account: DuoAccount) -> None:
         """See `ports.Duo.check`; also busy where no thread was free to ask in time."""
         client = self._client(tenant, account)
 
         async def call() -> None:
-            await self._in_thread(client.health_check)
+            await self._called(tenant, account, client.health_check)
 
         await self._health.check((tenant, account), call)
 
@@ -98,14 +91,17 @@ class DuoUniversal:
         """See `ports.Duo.exchange`; also busy where no thread was free in time, the code not used."""
         _need(username, nonce)
         client = self._client(tenant, account)
-        token = await self._in_thread(
-            lambda: client.exchange_authorization_code_for_2fa_result(code, username, nonce)
+        token = await self._called(
+            tenant,
+            account,
+            lambda: client.exchange_authorization_code_for_2fa_result(code, username, nonce),
         )
         return read_duo_answer(token)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Take no more calls, and close what is open; calls under way end by their own deadline."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        await self._health.close()
+        self._bulkhead.close()
         self._transport.close()
 
     def _client(self, tenant: str, account: DuoAccount) -> Client:
@@ -137,30 +133,9 @@ class DuoUniversal:
             )
         )
 
-    async def _in_thread(self, work: Callable[[], _T]) -> _T:
-        """Do blocking work in the pool; the waiting ends at the deadline, whatever the thread does."""
-        submitted, began = self._now(), list[float]()
-
-        def job() -> _T | DuoError:
-            if self._now() > submitted + self._timeout / 2:
-                return DuoBusyError(_NO_CALL_TO_SPARE)
-            began.append(self._now())
-            return _settled(work)
-
-        running = self._threads.submit(job)
-        future = asyncio.wrap_future(running)
-        try:
-            done, _ = await asyncio.wait({future}, timeout=self._timeout)
-        finally:
-            running.cancel()
-        if done:
-            return _given(future.result())
-        if not began:
-            # It is not Duo that was slow, and anybody who opens enough prompts can bring that about:
-            # so it opens no failmode and no breaker. Nothing was asked of Duo, and nothing will be.
-            raise DuoBusyError(_NO_CALL_TO_SPARE)
-        msg = "Duo hasn't answered in time"
-        raise DuoUnavailableError(msg)
+    async def _called(self, tenant: str, account: DuoAccount, work: Callable[[], _T]) -> _T:
+        """Return what the SDK returns, from a thread of the account's."""
+        return _given(await self._bulkhead.call((tenant, account), lambda: _settled(work)))
 
 
 def _need(username: str, nonce: str) -> None:
