@@ -281,6 +281,17 @@ def a_browser(
     )
 
 
+DUO_SAID = DuoDetails(
+    factor="duo_push",
+    reason="user_approved",
+    device="Alice's phone (XXX-XXX-0100)",
+    location="Ann Arbor, Michigan, United States",
+    ip="192.0.2.7",
+    username="alice",
+)
+"""Everything that Duo may say of a prompt besides its answer."""
+
+
 def a_link(login: LoginAttempted) -> ChallengeLink:
     """Return the challenge that the login would have."""
     challenge_id = PSEUDONYMS.challenge(login.identity, bucket_of(login.key_hash))

@@ -41,6 +41,7 @@ from countersign.core.tenant import DuoUsername, Factors, Mfa, Policy, TenantSet
 from countersign.wire.results import read_result, write_result
 from tests import strategies
 from tests.builders import (
+    DUO_SAID,
     NOW,
     PSEUDONYMS,
     a_browser,
@@ -99,16 +100,6 @@ def test_an_invalid_example_is_refused(example: Example) -> None:
     assert refused.value.defect is example.defect
 
 
-EVERYTHING = DuoDetails(
-    factor="duo_push",
-    reason="user_approved",
-    device="Alice's phone (XXX-XXX-0100)",
-    location="Ann Arbor, Michigan, United States",
-    ip="192.0.2.7",
-    username="alice",
-)
-
-
 def _denied(
     challenge: Challenge,
     now: datetime,
@@ -133,7 +124,7 @@ def _returned(code: str, assurance: Assurance) -> Callable[[Challenge, datetime]
         if assurance is Assurance.FAIL_OPEN:
             proven = skip(challenge, PSEUDONYMS.code(challenge.id, CODE), a_visit(at=now), now)
         else:
-            proven = a_proven_challenge(assurance=assurance, duo=EVERYTHING)
+            proven = a_proven_challenge(assurance=assurance, duo=DUO_SAID)
         return come_back(proven, PSEUDONYMS.code(proven.id, code), now)
 
     return end
@@ -145,7 +136,7 @@ _ENDS: dict[str, Callable[[Challenge, datetime], Challenge]] = {
     "failed open": _returned(CODE, Assurance.FAIL_OPEN),
     "wrong code": _returned("another-code", Assurance.MFA),
     "denied": _denied,
-    "denied, all said": lambda challenge, now: _denied(challenge, now, duo=EVERYTHING),
+    "denied, all said": lambda challenge, now: _denied(challenge, now, duo=DUO_SAID),
     "bypass not accepted": lambda challenge, now: _denied(
         challenge, now, signal=Signal.DUO_BYPASSED
     ),

@@ -89,9 +89,15 @@ async def left(store: Store, event_id: str, now: datetime = NOW) -> Challenge:
 async def passed(store: Store, login: LoginAttempted) -> None:
     """Take a login all the way, and remember its browser."""
     claimed = claim(await opened(store, login), "holder", NOW, TERM)
+    await moved(store, claimed)
+    await comes_back(store, claimed)
+
+
+async def comes_back(store: Store, claimed: Challenge) -> None:
+    """Have Duo allow, and the browser come back with the right code; it is remembered where it may be."""
     proof = Proof(Assurance.MFA, PSEUDONYMS.code(claimed.id, CODE), a_visit())
     proven = prove(claimed, "holder", proof, NOW)
-    await moved(store, claimed, proven)
+    await moved(store, proven)
     browser = remembered(claimed.id, Remember(), NOW)
     end = come_back(proven, proof.code_hash, NOW)
     change = Change(challenge=end, remember=browser, remember_until=ends_at(browser, Remember()))
@@ -189,15 +195,7 @@ async def test_a_forget_that_comes_again_undoes_no_report_of_fraud(make_store: M
         await moved(store, claimed)
         await refused(store, "reported", Signal.FRAUD_REPORTED)
         await store.forget([forget])
-        proof = Proof(Assurance.MFA, PSEUDONYMS.code(claimed.id, CODE), a_visit())
-        proven = prove(claimed, "holder", proof, NOW)
-        await moved(store, proven)
-        browser = remembered(claimed.id, Remember(), NOW)
-        end = come_back(proven, proof.code_hash, NOW)
-        change = Change(
-            challenge=end, remember=browser, remember_until=ends_at(browser, Remember())
-        )
-        assert await store.settle([change]) == [True]
+        await comes_back(store, claimed)
         assert await store.remembered(ACME, ALICE) == {}
 
 
@@ -318,15 +316,7 @@ async def test_a_report_of_fraud_forgets_all_browsers(make_store: MakeStore) -> 
         await refused(store, "login-1", Signal.FRAUD_REPORTED)
         assert await store.remembered(ACME, ALICE) == {}
         assert len(await store.remembered(ACME, BOB)) == 1
-        proof = Proof(Assurance.MFA, PSEUDONYMS.code(claimed.id, CODE), a_visit())
-        proven = prove(claimed, "holder", proof, NOW)
-        await moved(store, proven)
-        browser = remembered(claimed.id, Remember(), NOW)
-        end = come_back(proven, proof.code_hash, NOW)
-        change = Change(
-            challenge=end, remember=browser, remember_until=ends_at(browser, Remember())
-        )
-        assert await store.settle([change]) == [True]
+        await comes_back(store, claimed)
         assert await store.remembered(ACME, ALICE) == {}
         assert await refusals(store) == [Refusal(NOW, Refused.FRAUD)]
 

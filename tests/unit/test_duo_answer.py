@@ -15,6 +15,7 @@ from countersign.core.duo_answer import (
 )
 from countersign.core.result import Assurance, DuoDetails
 from countersign.core.tenant import Detail
+from tests.builders import DUO_SAID
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=9),
@@ -153,25 +154,17 @@ FULL: dict[str, object] = {
         },
     },
 }
-ALL_SAID = DuoDetails(
-    factor="duo_push",
-    reason="user_approved",
-    device="Alice's phone (XXX-XXX-0100)",
-    location="Ann Arbor, Michigan, United States",
-    ip="192.0.2.7",
-    username="alice",
-)
 
 
 def test_what_duo_says_besides_is_read() -> None:
     """Factor, reason, device, location, address and user name are read from where Duo puts them."""
-    assert read_duo_answer(FULL).details == ALL_SAID
+    assert read_duo_answer(FULL).details == DUO_SAID
 
 
 @given(st.lists(st.sampled_from(Detail), unique=True))
 def test_only_what_a_tenant_asks_for_is_let_out(wanted: list[Detail]) -> None:
     """A detail that the tenant doesn't name is not there; without any there is nothing."""
-    shown = disclosed(ALL_SAID, wanted)
+    shown = disclosed(DUO_SAID, wanted)
     assert (shown is None) == (not wanted)
     if shown is not None:
         assert (shown.factor, shown.reason) == (
@@ -179,7 +172,7 @@ def test_only_what_a_tenant_asks_for_is_let_out(wanted: list[Detail]) -> None:
         )
         for detail in set(Detail) - {Detail.FACTOR}:
             found = getattr(shown, detail.value)
-            assert found == (getattr(ALL_SAID, detail.value) if detail in wanted else None)
+            assert found == (getattr(DUO_SAID, detail.value) if detail in wanted else None)
 
 
 @given(TOKENS, st.text(max_size=300))
