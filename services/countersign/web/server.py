@@ -8,6 +8,7 @@ import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import uvicorn
 
 from countersign.core.errors import Problem, SettingsError
 from countersign.web.certificate import LOOKS_EVERY, Certificate
-from countersign.web.protocol import SafeProtocol
+from countersign.web.protocol import WHOLE_WITHIN, SafeProtocol
 
 _GRACE = timedelta(seconds=5)
 _LONGEST_HEADERS = 32 * 1024
@@ -53,6 +54,7 @@ class WebServer:
             None: plain HTTP.
         setting: the name of the setting that gave the port, for errors.
         protocol: speaks HTTP.
+        whole_within: how long a request may take to come.
         grace: how long requests under way may still take once the server stops.
         looks_every: how soon a replaced certificate is noticed.
         proxies: addresses and networks, with commas between, of the proxies whose `X-Forwarded-For` and
@@ -68,6 +70,7 @@ class WebServer:
         certificate: tuple[Path, Path] | None = None,
         setting: str,
         protocol: type[SafeProtocol] = SafeProtocol,
+        whole_within: timedelta = WHOLE_WITHIN,
         grace: timedelta = _GRACE,
         looks_every: timedelta = LOOKS_EVERY,
         proxies: str = "",
@@ -79,7 +82,7 @@ class WebServer:
         self._grace = grace
         self._looks_every = looks_every
         self._certificate = certificate
-        self._protocol = protocol
+        self._protocol = partial(protocol, whole_within=whole_within)
         self._proxies = list(_networks(proxies))
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
@@ -106,7 +109,8 @@ class WebServer:
             forwarded_allow_ips=self._proxies,
             lifespan="off",
             ws="none",
-            http=self._protocol,  # the one whose limit on headers is set below
+            # The one whose limit on headers is set below; any function that makes one will do.
+            http=self._protocol,  # type: ignore[arg-type]
             timeout_graceful_shutdown=int(self._grace.total_seconds()),
             h11_max_incomplete_event_size=_LONGEST_HEADERS,
             **self._tls(),
