@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 
@@ -99,6 +98,11 @@ class WebServer:
         Raises:
             SettingsError: the address can't be listened on, or the certificate can't be used.
         """
+        try:
+            shown = None if self._certificate is None else Certificate(*self._certificate)
+        except OSError as error:  # ssl.SSLError is one
+            refused = self._problem("has a certificate that can't be used", _CERTIFICATE, error)
+            raise refused from error
         # No access log: paths and queries hold challenges, codes and states (law 9).
         config = uvicorn.Config(
             self._app,
@@ -113,18 +117,13 @@ class WebServer:
             http=self._protocol,  # type: ignore[arg-type]
             timeout_graceful_shutdown=int(self._grace.total_seconds()),
             h11_max_incomplete_event_size=_LONGEST_HEADERS,
-            **self._tls(),
+            ssl_context_factory=None if shown is None else lambda *_: shown.context,
         )
-        try:
-            config.load()
-        except OSError as error:  # ssl.SSLError is one
-            refused = self._problem("has a certificate that can't be used", _CERTIFICATE, error)
-            raise refused from error
+        config.load()
         listening = self._listen()
         self._port = int(listening.getsockname()[1])
-        if self._certificate is not None and config.ssl is not None:
-            watch = Certificate(*self._certificate).watch(config.ssl, self._looks_every)
-            self._watching = asyncio.create_task(watch)
+        if shown is not None:
+            self._watching = asyncio.create_task(shown.watch(self._looks_every))
         self._server = _Server(config)
         self._serving = asyncio.create_task(self._server.serve(sockets=[listening]))
         await self._server.listening.wait()
@@ -136,12 +135,6 @@ class WebServer:
         if self._server is not None and self._serving is not None:
             self._server.should_exit = True
             await self._serving
-
-    def _tls(self) -> dict[str, Any]:
-        if self._certificate is None:
-            return {}
-        cert, key = self._certificate
-        return {"ssl_certfile": str(cert), "ssl_keyfile": str(key)}
 
     def _listen(self) -> socket.socket:
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
