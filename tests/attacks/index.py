@@ -125,7 +125,6 @@ ELSEWHERE: Final[dict[str, tuple[str, ...]]] = {
         "tests/unit/test_sealing.py::test_sealed_secret_shows_nothing",
     ),
     "44": (
-        f"{_PROCESS}test_replaced_secret_file_is_used_at_the_next_start",
         "tests/integration/test_replaced_secrets.py::test_a_replaced_redis_password_is_used_for_the_next_connection",
         "tests/unit/test_secret_files.py::test_a_secret_sealed_with_a_replaced_key_opens_without_a_restart",
     ),

@@ -136,20 +136,22 @@ def _is_token(headers: dict[str, str]) -> bool:
 
 
 def _user(data: Any) -> object:  # noqa: ANN401  # any JSON
-    """Return whom data are about; of a signal that names several users, none."""
+    """Return whom data are about; of a signal that names several, or another issuer's, none."""
     if "events" not in data:
         return data["user"]["user_id"]
     known = (data["events"].get(uri) or {} for uri in KNOWN)
     subjects = [data.get("sub_id"), *(payload.get("subject") for payload in known)]
-    names = {_name(subject) for subject in subjects if subject is not None}
+    names = {_name(subject, data["iss"]) for subject in subjects if subject is not None}
     return names.pop() if len(names) == 1 else None
 
 
-def _name(subject: dict[str, Any]) -> object:
+def _name(subject: dict[str, Any], issuer: str) -> object:
     kind = subject.get("format") or subject.get("subject_type") or "complex"
     if kind == "complex":
-        return _name(subject["user"])
-    return subject["id"] if kind == "opaque" else subject["sub"]
+        return _name(subject["user"], issuer)
+    if kind == "opaque":
+        return subject["id"]
+    return subject["sub"] if subject["iss"] == issuer else None
 
 
 def _claims(token: str) -> Any:  # noqa: ANN401  # any JSON

@@ -8,8 +8,9 @@ from typing import NamedTuple
 
 import pytest
 
-from countersign.adapters.memory.duo import MemoryDuo
-from countersign.core.errors import DuoRefusedError
+from countersign.adapters.memory.duo import APPROVED, MemoryDuo
+from countersign.core.duo_answer import DuoAnswer
+from countersign.core.errors import DuoBusyError, DuoError, DuoRefusedError
 from countersign.core.identity import Pseudonyms
 from countersign.core.result import Assurance
 from countersign.core.tenant import DuoAccount
@@ -29,12 +30,17 @@ from tests.duo_server import (
 
 
 class Given(NamedTuple):
-    """A Duo, an account of it, and what ends a prompt: for a code, or for a code that isn't good."""
+    """A Duo, an account of it, and what ends a prompt: for a code, or for a code that isn't good.
+
+    And what makes Duo too busy for any code, and well again.
+    """
 
     duo: Duo
     account: DuoAccount
     approve: Callable[[], str]
     spoil: Callable[[], None]
+    busy: Callable[[], None]
+    recover: Callable[[], None]
 
 
 @pytest.fixture(params=["memory", "universal"])
@@ -42,11 +48,17 @@ async def given(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
     """Each kind of Duo in turn."""
     if request.param == "memory":
         memory = MemoryDuo()
+
+        def all_stand_for(answer: DuoAnswer | DuoError) -> None:
+            memory.answers = dict.fromkeys(memory.answers, answer)
+
         yield Given(
             memory,
             account_at("localhost"),
             lambda: memory.approve(STATE),
             memory.answers.clear,
+            lambda: all_stand_for(DuoBusyError("busy")),
+            lambda: all_stand_for(APPROVED),
         )
         return
     authority = Authority(tmp_path)
@@ -55,8 +67,14 @@ async def given(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         def spoil() -> None:
             server.behaviour = as_json({"error": "invalid_grant"}, status=400)
 
+        def busy() -> None:
+            server.behaviour = as_json({"stat": "FAIL"}, status=429)
+
+        def recover() -> None:
+            server.behaviour = server.well
+
         async with duo_at(server, authority.file) as duo:
-            yield Given(duo, account_at(server.host), lambda: CODE, spoil)
+            yield Given(duo, account_at(server.host), lambda: CODE, spoil, busy, recover)
 
 
 async def prompted(given: Given) -> str:
@@ -96,6 +114,17 @@ async def test_a_code_that_isnt_good(given: Given) -> None:
     given.spoil()
     with pytest.raises(DuoRefusedError):
         await given.duo.exchange(TENANT, given.account, code=code, username=USERNAME, nonce=NONCE)
+
+
+async def test_a_code_that_duo_was_too_busy_for_stays_good(given: Given) -> None:
+    """Duo hasn't taken it: asked again once it isn't busy, with the same code, it answers."""
+    asked = {"code": await prompted(given), "username": USERNAME, "nonce": NONCE}
+    given.busy()
+    for _ in range(2):
+        with pytest.raises(DuoBusyError):
+            await given.duo.exchange(TENANT, given.account, **asked)
+    given.recover()
+    assert (await given.duo.exchange(TENANT, given.account, **asked)).allowed
 
 
 @pytest.mark.hazard(6)

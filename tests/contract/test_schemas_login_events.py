@@ -172,14 +172,15 @@ def _binary(envelope: dict[str, Any]) -> Record:
 
 def _signal() -> dict[str, Any]:
     alice = {"format": "opaque", "id": "auth0|alice"}
+    issuer = "https://id.example.com"
     return {
-        "iss": "https://id.example.com",
+        "iss": issuer,
         "aud": ["https://mfa.example.com"],
         "jti": "signal-1",
         "iat": 1772442000,
         "sub_id": {"format": "complex", "user": alice},
         "events": {
-            KNOWN[0]: {"subject": {"format": "iss_sub", "iss": "x", "sub": "auth0|alice"}},
+            KNOWN[0]: {"subject": {"format": "iss_sub", "iss": issuer, "sub": "auth0|alice"}},
             KNOWN[2]: {"change_direction": "decrease", "subject": None},
         },
     }
@@ -196,6 +197,7 @@ def _agree_on_signal(claims: Any) -> None:  # noqa: ANN401  # any JSON
 def test_both_say_the_same_of_every_probe_in_a_signal() -> None:
     """Each probe in place of each claim, one at a time, as an envelope and with headers."""
     more = [("sub_id", "subject_type"), ("sub_id", "id"), ("sub_id", "user", "subject_type")]
+    more += [("sub_id", part) for part in ("tenant", "org_unit", "group", "session")]
     named = ({"format": "opaque"}, {"subject_type": "iss-sub"}, {"id": "auth0|alice"}, "opaque")
     for path in [*paths(_signal()), *more]:
         limited = path[-1] in {"iss", "jti", "iat", "id", "sub"}
@@ -204,7 +206,15 @@ def test_both_say_the_same_of_every_probe_in_a_signal() -> None:
 
 
 @unhurried
-@given(mutated(_signal(), ("exp",), ("sub_id", "subject_type"), ("events", "https://other")))
+@given(
+    mutated(
+        _signal(),
+        ("exp",),
+        ("sub_id", "subject_type"),
+        ("sub_id", "group"),
+        ("events", "https://other"),
+    )
+)
 def test_both_say_the_same_of_a_changed_signal(claims: dict[str, Any]) -> None:
     """A signal with up to three claims changed at random."""
     _agree_on_signal(claims)

@@ -120,11 +120,21 @@ def test_only_an_assurance_that_went_up_revokes_nothing(
                 "format": "complex",
                 "user": {"format": "iss_sub", "iss": ISSUER, "sub": ALICE},
                 "session": {"format": "opaque", "id": "session-1"},
+                "device": {"format": "opaque", "id": "device-1"},
+                "application": {"format": "opaque", "id": "application-1"},
+                "tenant": None,
             }
         },
+        {"sub_id": {"format": "opaque", "id": ALICE, "iss": "another", "tenant": "another"}},
         {"sub_id": ..., "payload": {"subject": {"format": "opaque", "id": ALICE}}},
-        {"sub_id": ..., "payload": {"subject": {"subject_type": "iss-sub", "sub": ALICE}}},
-        {"sub_id": None, "payload": {"subject": {"user": {"format": "iss_sub", "sub": ALICE}}}},
+        {
+            "sub_id": ...,
+            "payload": {"subject": {"subject_type": "iss-sub", "iss": ISSUER, "sub": ALICE}},
+        },
+        {
+            "sub_id": None,
+            "payload": {"subject": {"user": {"format": "iss_sub", "iss": ISSUER, "sub": ALICE}}},
+        },
         {"payload": {"subject": {"format": "opaque", "id": ALICE}}},
     ],
 )
@@ -136,7 +146,7 @@ def test_the_user_may_be_named_in_each_way(named: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("sub_id", "says"),
     [
-        ({"format": "email", "email": CANARY}, "opaque with id, or iss_sub with sub"),
+        ({"format": "email", "email": CANARY}, "opaque with id, or iss_sub with the signal's iss"),
         ({"format": "phone_number", "phone_number": CANARY}, "a format that doesn't name a user"),
         ({"format": "account", "uri": CANARY}, "being the user_id"),
         ({"format": "aliases", "identifiers": []}, "a format that doesn't name a user"),
@@ -148,6 +158,27 @@ def test_the_user_may_be_named_in_each_way(named: dict[str, Any]) -> None:
         ({"format": "complex", "session": {"format": "opaque", "id": "s"}}, "has no user"),
         ({"format": "complex", "user": {"format": "email", "email": CANARY}}, "being the user_id"),
         ({"format": "complex", "user": {"format": "complex"}}, "a format that doesn't name a user"),
+        *(
+            (
+                {"format": "complex", "user": {"format": "opaque", "id": ALICE}, part: there},
+                f"has {part}, of which",
+            )
+            for part in ("tenant", "org_unit", "group")
+            for there in ({"format": "opaque", "id": CANARY}, CANARY, {}, 0)
+        ),
+        (
+            {"user": {"format": "opaque", "id": ALICE}, "group": CANARY},
+            "send a signal for each user",
+        ),
+        ({"format": "iss_sub", "sub": ALICE}, "sub_id.iss is missing; send the same one"),
+        ({"format": "iss_sub", "iss": None, "sub": ALICE}, "sub_id.iss is missing"),
+        ({"format": "iss_sub", "iss": "", "sub": ALICE}, "sub_id.iss is another"),
+        ({"format": "iss_sub", "iss": CANARY, "sub": ALICE}, "sub_id.iss is another than the iss"),
+        ({"format": "iss_sub", "iss": f"{ISSUER}/", "sub": ALICE}, "in the format opaque with id"),
+        (
+            {"format": "complex", "user": {"format": "iss_sub", "iss": CANARY, "sub": ALICE}},
+            "sub_id.iss is another",
+        ),
         ({"format": 5}, "sub_id.format: Expected `str | null`"),
         ({"format": "opaque", "id": 5}, "sub_id.id: Expected `str | null`"),
         (CANARY, "sub_id: Expected `object | null`"),
@@ -162,6 +193,21 @@ def test_a_subject_that_names_no_user_is_refused(sub_id: object, says: str) -> N
         error = refused(content)
         assert error.defect is Defect.INVALID_EVENT
         assert says in error.detail
+
+
+def test_a_subject_in_the_event_is_no_less_exact() -> None:
+    """An older draft's subject is another issuer's user, or a group's, no more than a `sub_id` is."""
+    alice = {"subject_type": "opaque", "id": ALICE}
+    for subject, says in (
+        ({"subject_type": "iss-sub", "sub": ALICE}, "iss is missing"),
+        ({"subject_type": "iss_sub", "iss": CANARY, "sub": ALICE}, "iss is another"),
+        ({"user": {"subject_type": "iss_sub", "iss": CANARY, "sub": ALICE}}, "iss is another"),
+        ({"user": alice, "tenant": CANARY}, "has tenant, of which"),
+        ({"subject_type": "complex", "user": alice, "org_unit": CANARY}, "has org_unit, of which"),
+    ):
+        assert says in refused(claims(sub_id=..., payload={"subject": subject})).detail
+        # Nor is it overlooked beside one that is right.
+        assert says in refused(claims(payload={"subject": subject})).detail
 
 
 @pytest.mark.law(10)

@@ -8,11 +8,13 @@ a browser or a server leads out of that beginning.
 from __future__ import annotations
 
 import re
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qsl, urlsplit
+from unicodedata import category, normalize
+from urllib.parse import unquote_plus, unquote_to_bytes, urlsplit
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 ANY_BELOW: Final = "/*"
 
@@ -21,7 +23,12 @@ _URL_CHARACTERS: Final = re.compile(r"[A-Za-z0-9._~:/?#\[\]@!$&'()*+,;=%-]*")
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 # RFC 3986, section 3.3, without the semicolon: some servers cut a segment there, and then climb at "..;".
 _SEGMENT: Final = re.compile(r"(?:[A-Za-z0-9._~!$&'()*+,=@:-]|%[0-9A-Fa-f]{2})*")
-_HIDDEN: Final = re.compile(r"%(?:2[EF5]|5C|7F|[01][0-9A-F])", re.IGNORECASE)
+# What ends or climbs a segment, or ends the path, for one reader or another.
+_MARKS: Final = "./\\;?#"
+_LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?"
+_NAME: Final = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
+# A browser reads a host whose last label is a number as an IPv4 address, however it is written.
+_NUMBER: Final = re.compile(r"(?:.*\.)?(?:[0-9]+|0[xX][0-9A-Fa-f]*)")
 _CODE: Final = "mfa_code"
 
 
@@ -45,7 +52,8 @@ def flaw(listed: str) -> str | None:
             "is http, which only loopback addresses may be",
         ),
         ("@" in parts.netloc, "holds a user name or password"),
-        ("*" in parts.netloc, "has an asterisk in its host; only a path may end in one"),
+        ("*" in url, "has an asterisk elsewhere than in /* at its end"),
+        (not _is_host(host or ""), "has a host that is no plain name or IP address"),
         ("#" in url, "holds a fragment, which never reaches a server"),
         (
             is_beginning and ("?" in url or not _is_plain(parts.path)),
@@ -78,15 +86,49 @@ def _covers(listed: str, url: str) -> bool:
 
 
 def _is_plain(path: str) -> bool:
-    """Say whether a path means the same to everybody: no dots that climb, nothing hidden in escapes."""
-    segments = path.split("/")
+    """Say whether a path means the same to everybody: no dots that climb, nothing hidden in escapes.
+
+    Some readers undo escapes twice, take letters that look alike for the same, or drop white space. So
+    what stands there once all that is done has to be built like what is written.
+    """
+    if not all(_SEGMENT.fullmatch(one) for one in path.split("/")):
+        return False
+    try:
+        read = normalize("NFKC", unquote_to_bytes(path).decode())
+    except UnicodeDecodeError:  # overlong forms too, which some readers take (RFC 3629, section 10)
+        return False
+    *segments, last = read.split("/")[1:]
     return (
-        not _HIDDEN.search(path)
-        and "//" not in path
-        and all(_SEGMENT.fullmatch(one) and one not in {".", ".."} for one in segments)
+        "%" not in read
+        and all(read.count(mark) == path.count(mark) for mark in _MARKS)
+        and not any(one.isspace() or category(one).startswith("C") for one in read)
+        and not {"", ".", ".."} & {*segments}
+        and last not in {".", ".."}
     )
 
 
+def _is_host(host: str) -> bool:
+    try:
+        if ":" in host:
+            return "%" not in host and bool(IPv6Address(host))
+        if _NUMBER.fullmatch(host):
+            return bool(IPv4Address(host))
+    except AddressValueError:
+        return False
+    return _NAME.fullmatch(host) is not None
+
+
 def _names_code(query: str) -> bool:
-    # Decoded, as the relying party will read it.
-    return any(name == _CODE for name, _ in parse_qsl(query, keep_blank_values=True))
+    return any(
+        _CODE in _readings(part.partition("=")[0]) for part in re.split("[&;]", query) if part
+    )
+
+
+def _readings(name: str) -> Iterator[str]:
+    """Return a parameter's name as one relying party or another will read it."""
+    for decoded in (once := unquote_plus(name), unquote_plus(once)):
+        # Without regard to case, as ASP.NET; and as PHP, which cuts at a null, takes what follows a
+        # bracket for an index, and makes one that isn't closed, a space or a dot an underscore.
+        plain = normalize("NFKC", decoded).casefold().partition("\0")[0].strip()
+        parts = plain.replace(" ", "_").replace(".", "_").split("[")
+        yield from ("_".join(parts[:count]) for count in range(1, len(parts) + 1))

@@ -8,14 +8,14 @@ import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import uvicorn
 
 from countersign.core.errors import Problem, SettingsError
 from countersign.web.certificate import LOOKS_EVERY, Certificate
-from countersign.web.protocol import SafeProtocol
+from countersign.web.protocol import WHOLE_WITHIN, SafeProtocol
 
 _GRACE = timedelta(seconds=5)
 _LONGEST_HEADERS = 32 * 1024
@@ -53,6 +53,7 @@ class WebServer:
             None: plain HTTP.
         setting: the name of the setting that gave the port, for errors.
         protocol: speaks HTTP.
+        whole_within: how long a request may take to come.
         grace: how long requests under way may still take once the server stops.
         looks_every: how soon a replaced certificate is noticed.
         proxies: addresses and networks, with commas between, of the proxies whose `X-Forwarded-For` and
@@ -68,6 +69,7 @@ class WebServer:
         certificate: tuple[Path, Path] | None = None,
         setting: str,
         protocol: type[SafeProtocol] = SafeProtocol,
+        whole_within: timedelta = WHOLE_WITHIN,
         grace: timedelta = _GRACE,
         looks_every: timedelta = LOOKS_EVERY,
         proxies: str = "",
@@ -79,7 +81,7 @@ class WebServer:
         self._grace = grace
         self._looks_every = looks_every
         self._certificate = certificate
-        self._protocol = protocol
+        self._protocol = partial(protocol, whole_within=whole_within)
         self._proxies = list(_networks(proxies))
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
@@ -96,6 +98,11 @@ class WebServer:
         Raises:
             SettingsError: the address can't be listened on, or the certificate can't be used.
         """
+        try:
+            shown = None if self._certificate is None else Certificate(*self._certificate)
+        except OSError as error:  # ssl.SSLError is one
+            refused = self._problem("has a certificate that can't be used", _CERTIFICATE, error)
+            raise refused from error
         # No access log: paths and queries hold challenges, codes and states (law 9).
         config = uvicorn.Config(
             self._app,
@@ -106,21 +113,17 @@ class WebServer:
             forwarded_allow_ips=self._proxies,
             lifespan="off",
             ws="none",
-            http=self._protocol,  # the one whose limit on headers is set below
+            # The one whose limit on headers is set below; any function that makes one will do.
+            http=self._protocol,  # type: ignore[arg-type]
             timeout_graceful_shutdown=int(self._grace.total_seconds()),
             h11_max_incomplete_event_size=_LONGEST_HEADERS,
-            **self._tls(),
+            ssl_context_factory=None if shown is None else lambda *_: shown.context,
         )
-        try:
-            config.load()
-        except OSError as error:  # ssl.SSLError is one
-            refused = self._problem("has a certificate that can't be used", _CERTIFICATE, error)
-            raise refused from error
+        config.load()
         listening = self._listen()
         self._port = int(listening.getsockname()[1])
-        if self._certificate is not None and config.ssl is not None:
-            watch = Certificate(*self._certificate).watch(config.ssl, self._looks_every)
-            self._watching = asyncio.create_task(watch)
+        if shown is not None:
+            self._watching = asyncio.create_task(shown.watch(self._looks_every))
         self._server = _Server(config)
         self._serving = asyncio.create_task(self._server.serve(sockets=[listening]))
         await self._server.listening.wait()
@@ -132,12 +135,6 @@ class WebServer:
         if self._server is not None and self._serving is not None:
             self._server.should_exit = True
             await self._serving
-
-    def _tls(self) -> dict[str, Any]:
-        if self._certificate is None:
-            return {}
-        cert, key = self._certificate
-        return {"ssl_certfile": str(cert), "ssl_keyfile": str(key)}
 
     def _listen(self) -> socket.socket:
         family = socket.AF_INET6 if ":" in self._host else socket.AF_INET

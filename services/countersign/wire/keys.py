@@ -94,6 +94,10 @@ def _flaws_of_the_name(jwk: Mapping[str, Any]) -> Iterator[_Flaw]:
         yield "kid", "holds a control character", "Leave it out"
 
 
+def _verifies(key_ops: object) -> bool:
+    return isinstance(key_ops, list) and "verify" in key_ops
+
+
 def _flaws(jwk: Mapping[str, Any]) -> Iterator[_Flaw]:
     kind = jwk.get("kty")
     if kind == "oct" or "k" in jwk:
@@ -112,6 +116,12 @@ def _flaws(jwk: Mapping[str, Any]) -> Iterator[_Flaw]:
         return
     if jwk.get("use", "sig") != "sig":
         yield "use", "is not sig", "Give a key that is for signatures"
+    if "key_ops" in jwk and not _verifies(jwk["key_ops"]):  # RFC 7517, section 4.3
+        yield (
+            "key_ops",
+            "doesn't list verify",
+            "Give a key that is for verifying signatures, with verify in key_ops, or leave it out",
+        )
     try:
         key = msgspec.convert(jwk, PublicKey)
     except msgspec.ValidationError:

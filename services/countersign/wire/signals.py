@@ -10,7 +10,7 @@ import re
 from base64 import urlsafe_b64decode
 from collections.abc import Iterator
 from datetime import UTC, datetime
-from typing import Annotated, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -54,9 +54,15 @@ class _Named(msgspec.Struct, frozen=True):
 
 
 class _Subject(_Named, frozen=True):
-    """Likewise, a complex one included: it names the user, and what of the user's."""
+    """Likewise, a complex one included: it names the user, and what of the user's.
+
+    And perhaps what isn't the user's: who is of which of these is not known here.
+    """
 
     user: _Named | None = None
+    tenant: Any = None
+    org_unit: Any = None
+    group: Any = None
 
 
 class _Payload(msgspec.Struct, frozen=True):
@@ -169,7 +175,7 @@ def _signal(claims: _Claims, token: str | None) -> Signal:
 
 
 def _user(claims: _Claims, known: dict[str, _Payload]) -> str:
-    users = {*_users(claims.sub_id, known)}
+    users = {*_users(claims, known)}
     if not users:
         raise InvalidEventError(
             Defect.INVALID_EVENT, f"sub_id is missing; send it, {_SUBJECT_REMEDY}"
@@ -182,13 +188,13 @@ def _user(claims: _Claims, known: dict[str, _Payload]) -> str:
     return users.pop()
 
 
-def _users(sub_id: _Subject | None, known: dict[str, _Payload]) -> Iterator[str]:
-    for subject in (sub_id, *(payload.subject for payload in known.values())):
+def _users(claims: _Claims, known: dict[str, _Payload]) -> Iterator[str]:
+    for subject in (claims.sub_id, *(payload.subject for payload in known.values())):
         if subject is not None:
-            yield _name(subject)
+            yield _name(subject, claims.iss)
 
 
-def _name(subject: _Subject) -> str:
+def _name(subject: _Subject, issuer: str) -> str:
     named: _Named = subject
     if subject.kind == "complex" or (subject.kind is None and subject.user is not None):
         if subject.user is None:
@@ -197,6 +203,12 @@ def _name(subject: _Subject) -> str:
                 "sub_id is complex and has no user; only what a whole user is about is taken:"
                 f" send user in it, {_SUBJECT_REMEDY}",
             )
+        if foreign := [part for part in _NOT_THE_USERS if getattr(subject, part) is not None]:
+            raise InvalidEventError(
+                Defect.INVALID_EVENT,
+                f"sub_id is complex and has {foreign[0]}, of which it is not known here who belongs to it;"
+                " leave it out, and send a signal for each user",
+            )
         named = subject.user
     user = {"opaque": named.id, "iss_sub": named.sub}.get(named.kind or "")
     if not user:
@@ -204,10 +216,20 @@ def _name(subject: _Subject) -> str:
             Defect.INVALID_EVENT,
             f"sub_id is in a format that doesn't name a user here; send it {_SUBJECT_REMEDY}",
         )
+    # Another issuer's user may well have the same name (RFC 9493, section 3.2.4).
+    if named.kind == "iss_sub" and named.iss != issuer:
+        raise InvalidEventError(
+            Defect.INVALID_EVENT,
+            f"sub_id.iss is {'missing' if named.iss is None else 'another than the iss of the signal'};"
+            " send the same one, or the user_id in the format opaque with id",
+        )
     return user
 
 
-_SUBJECT_REMEDY: Final = "in the format opaque with id, or iss_sub with sub, being the user_id"
+_NOT_THE_USERS: Final = ("tenant", "org_unit", "group")
+_SUBJECT_REMEDY: Final = (
+    "in the format opaque with id, or iss_sub with the signal's iss and sub, being the user_id"
+)
 
 
 def _decoded(part: str) -> bytes:

@@ -1,4 +1,7 @@
-"""Duo in memory: a test says how each prompt ends; law: a code is good once, for its own prompt alone."""
+"""Duo in memory: a test says how each prompt ends; law: a code is good once, for its own prompt alone.
+
+A code that Duo is too busy for is not taken, and stays good.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ from typing import Final
 import msgspec
 
 from countersign.core.duo_answer import DuoAnswer
-from countersign.core.errors import DuoError, DuoRefusedError
+from countersign.core.errors import DuoBusyError, DuoError, DuoRefusedError
 from countersign.core.result import Assurance
 from countersign.core.tenant import DuoAccount
 
@@ -82,7 +85,10 @@ class MemoryDuo:
         self, tenant: str, account: DuoAccount, *, code: str, username: str, nonce: str
     ) -> DuoAnswer:
         """See `ports.Duo.exchange`."""
-        answer, prompt = self.answers.pop(code, None), self._issued.get(code)
+        answer, prompt = self.answers.get(code), self._issued.get(code)
+        if isinstance(answer, DuoBusyError):  # Duo hasn't looked at the code, and has not taken it
+            raise type(answer)(*answer.args)
+        self.answers.pop(code, None)
         if answer is None or prompt is None:
             msg = "The code is not good, or no longer"
             raise DuoRefusedError(msg)
