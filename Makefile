@@ -1,6 +1,8 @@
 # Everything runs in .venv, made here from hash-pinned wheels. `make help` lists the targets.
 PYTHON ?= python3
 ARGS   ?=
+# Half of the time is waiting, so two workers pay even on two cores; each has a Kafka and a Valkey of its own.
+TOGETHER ?= --numprocesses 2 --dist loadfile --no-loadscope-reorder
 BIN    := .venv/bin
 
 .DEFAULT_GOAL := help
@@ -22,8 +24,8 @@ setup: .venv/.installed  ## make .venv with everything the project needs
 demo: setup  ## run everything on a real Kafka and a real Valkey, and play logins (ARGS=--exit ends then)
 	@$(BIN)/countersign demo $(ARGS)
 
-test: setup  ## run all tests
-	@$(BIN)/python -m pytest $(ARGS)
+test: setup  ## run all tests, two files at a time (ARGS="tests/unit -k waves" chooses some)
+	@$(BIN)/python -m pytest $(if $(ARGS),$(ARGS),$(TOGETHER))
 
 check: lint types layers  ## ruff, mypy --strict, import-linter
 

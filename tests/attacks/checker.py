@@ -191,7 +191,7 @@ def _remembered(case: _Case) -> Iterator[str]:
         if b":remembered:" not in key or fields is None:
             continue
         for browser, value in fields.items():
-            if browser == b"mark":
+            if browser in {b"mark", b"applied"}:
                 continue
             challenge = case.challenges.get(unpack_browser(value.partition(b":")[2]).challenge)
             if challenge is None or challenge.state is not State.PASSED:

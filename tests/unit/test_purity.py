@@ -25,6 +25,8 @@ MAY_IMPORT = {
         "functools",
         "hashlib",
         "hmac",
+        "ipaddress",
+        "unicodedata",
     ),
     *("re", "struct", "typing", "urllib.parse", "uuid", "msgspec"),
 }
