@@ -414,6 +414,17 @@ async def test_commit_is_tried_again_while_the_broker_is_away() -> None:
         await worker.consumer.until(lambda: worker.consumer.commits == [1])
 
 
+@pytest.mark.law(1)
+async def test_the_next_batch_is_taken_after_a_commit_that_had_to_wait() -> None:
+    """Law 1: what was paused while the commit waited is read again."""
+    async with working(nothing, batches=0) as worker:
+        worker.consumer.refusals.append(KafkaConnectionError())
+        for n in range(2):
+            worker.consumer.waiting.append({PLACE: [Taken(PLACE.topic, PLACE.partition, n)]})
+        await worker.consumer.until(lambda: worker.consumer.commits == [1, 2])
+        assert worker.consumer.idle_polls > 0
+
+
 async def test_lost_partition_is_not_committed() -> None:
     """What was revoked while its batch was in hand is another worker's to commit."""
     release = asyncio.Event()

@@ -152,6 +152,8 @@ class Source(Service, ConsumerRebalanceListener):  # type: ignore[misc]  # aioka
                 await self._commit(
                     consumer, {place: part[-1].offset + 1 for place, part in found.items()}
                 )
+                # Whatever was waited for, the commit too, paused what this worker has.
+                self._resume(consumer)
         finally:
             self._at_rest.set()
 
@@ -204,7 +206,6 @@ class Source(Service, ConsumerRebalanceListener):  # type: ignore[misc]  # aioka
             else:
                 if attempt:
                     log.info("batch_done_after_waiting", attempts=attempt, events=len(records))
-                self._resume(consumer)
                 return True
 
     async def _done(self, consumer: AIOKafkaConsumer, batch: Batch) -> None:
