@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -30,19 +29,6 @@ from tests.duo_server import (
 )
 
 REDIRECT = "https://mfa.example.com/callback"
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """The authority that the test's Duo has its certificate of."""
-    return Authority(tmp_path_factory.mktemp("duo"))
-
-
-@pytest.fixture
-def server(authority: Authority) -> Iterator[DuoServer]:
-    """A Duo."""
-    with serving(authority.context()) as running:
-        yield running
 
 
 async def exchanged(

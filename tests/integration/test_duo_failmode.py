@@ -44,12 +44,6 @@ ALL_FAULTS = {name: error for name, (_, error) in (FAULTS | CONNECTION_FAULTS).i
 EITHER_MODE = pytest.mark.parametrize("mode", Failmode)
 
 
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """The authority that the test's Duo has its certificate of."""
-    return Authority(tmp_path_factory.mktemp("duo"))
-
-
 @contextmanager
 def faulty(fault: str, authority: Authority) -> Iterator[DuoServer]:
     """A Duo that has this fault."""

@@ -7,7 +7,7 @@ import logging
 import time
 import traceback
 import warnings
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from pathlib import Path
 
@@ -43,19 +43,6 @@ ENDLESS = 256 * 2**20
 """Bytes that nobody's buffers take."""
 CANARIES = ("canary", "eyJ", "client_assertion", "DIXXX")
 """Parts of the secret, code, nonce and access token; how a JWT begins; what stands beside them in a URL."""
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """The authority that the test's Duo has its certificate of."""
-    return Authority(tmp_path_factory.mktemp("duo"))
-
-
-@pytest.fixture
-def server(authority: Authority) -> Iterator[DuoServer]:
-    """A Duo."""
-    with serving(authority.context()) as running:
-        yield running
 
 
 async def error_of(call: Awaitable[object]) -> DuoError:

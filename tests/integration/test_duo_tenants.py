@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from itertools import cycle
 
@@ -49,19 +48,6 @@ from tests.waiting import eventually
 GLOBEX = "globex"
 NEW_SECRET = "canary-secret-that-has-been-rotated-abcd"
 SHORT = timedelta(milliseconds=600)
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    """The authority that the test's Duo has its certificate of."""
-    return Authority(tmp_path_factory.mktemp("duo"))
-
-
-@pytest.fixture
-def server(authority: Authority) -> Iterator[DuoServer]:
-    """A Duo."""
-    with serving(authority.context()) as running:
-        yield running
 
 
 class Time:

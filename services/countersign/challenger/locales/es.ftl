@@ -38,7 +38,7 @@ no-way-back =
     .title = No es posible volver
     .text =
         Ha respondido, pero la dirección de la aplicación ya no está permitida, así que no se ha iniciado
-        la sesión. Avise a su administrador.
+        la sesión. Avise a su departamento de informática.
 failed =
     .title = No se pudo comprobar el inicio de sesión
     .text =

@@ -7,8 +7,6 @@ from datetime import UTC, datetime, timedelta
 from time import perf_counter
 from typing import Final
 
-from countersign.adapters.kafka.configured import kafka_connection
-from countersign.adapters.kafka.publisher import KafkaPublisher
 from countersign.core.errors import Defect
 from countersign.core.login import MULTI_FACTOR_ACR
 from countersign.core.result import Reason, ResultType
@@ -17,7 +15,7 @@ from countersign.local.demo.stage import Stage
 from countersign.local.demo.suspicions import suspicions
 from countersign.local.demo.world import RETURN_URL
 from countersign.wire.dead_letter import DeadLetter
-from countersign.wire.results import OutboundRecord
+from countersign.wire.inbound import LOGIN_ATTEMPTED
 
 SILENT: Final = "This sign-in has ended · Countersign's Duo simulator"
 """The title of the simulator's page for a prompt that ended without a word."""
@@ -207,24 +205,15 @@ async def denials(stage: Stage) -> None:
 
 async def defects(stage: Stage) -> None:
     """An event that nobody can take, and its neighbour."""
-    settings = stage.world.settings
-    publisher = KafkaPublisher(kafka_connection(settings))
-    headers = [
-        ("content-type", b"application/json"),
-        ("ce_specversion", b"1.0"),
-        ("ce_type", b"countersign.login.attempted.v1"),
-        ("ce_source", b"https://shop.example.com"),
-        ("ce_id", stage.event_id().encode()),
-        ("ce_time", datetime.now(UTC).isoformat().encode()),
-        ("ce_tenantid", b"acme"),
-    ]
     value = b'{"user": {"email": "nobody@example.com"}, "client": {"client_id": "shop"}}'
     started = perf_counter()
-    topic = settings.login_events_topic
-    try:
-        await publisher.publish([OutboundRecord(topic, b"acme:nobody", value, headers, None)])
-    finally:
-        await publisher.close()
+    await stage.publish(
+        LOGIN_ATTEMPTED,
+        b"acme:nobody",
+        value,
+        source="https://shop.example.com",
+        event_id=stage.event_id(),
+    )
     seen = await stage.tap.dead_letter(1)
     right = (
         isinstance(seen.said, DeadLetter)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from time import perf_counter
 from typing import Any, Final
 from urllib.parse import quote
 
 import aiohttp
 
+from countersign.adapters.kafka.configured import kafka_connection
+from countersign.adapters.kafka.publisher import KafkaPublisher
 from countersign.client import CountersignClient, LoginDecision, LoginOutcome
 from countersign.core.identity import Stage as ResultStage
-from countersign.core.identity import result_id
+from countersign.core.identity import murmur2, result_id
 from countersign.core.result import Reason, ResultType
 from countersign.local.demo.browser import Arrival, a_browser
 from countersign.local.demo.show import Show
 from countersign.local.demo.tap import Seen, Tap
 from countersign.local.demo.world import RETURN_URL, World
-from countersign.wire.results import Result
+from countersign.wire.results import OutboundRecord, Result
 
 PATIENCE: Final = timedelta(seconds=30)
 LAPTOP: Final = "alices-laptop-4f2a9c"
@@ -89,6 +91,27 @@ class Stage:
         self.played += 1
         self.right += right
         self.show.line(title, seen, seconds, right=right)
+
+    async def publish(
+        self, kind: str, key: bytes, value: bytes, *, source: str, event_id: str
+    ) -> None:
+        """Publish an event of acme's that the client has no call for, in CloudEvents' binary form."""
+        headers = [
+            ("content-type", b"application/json"),
+            ("ce_specversion", b"1.0"),
+            ("ce_type", kind.encode()),
+            ("ce_source", source.encode()),
+            ("ce_id", event_id.encode()),
+            ("ce_time", datetime.now(UTC).isoformat().encode()),
+            ("ce_tenantid", b"acme"),
+        ]
+        settings = self.world.settings
+        publisher = KafkaPublisher(kafka_connection(settings))
+        topic = settings.login_events_topic
+        try:
+            await publisher.publish([OutboundRecord(topic, key, value, headers, murmur2(key))])
+        finally:
+            await publisher.close()
 
     def event_id(self) -> str:
         """Return an event id that was not used before."""

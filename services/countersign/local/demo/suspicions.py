@@ -6,12 +6,10 @@ import json
 from datetime import UTC, datetime
 from typing import Final
 
-from countersign.adapters.kafka.configured import kafka_connection
-from countersign.adapters.kafka.publisher import KafkaPublisher
-from countersign.core.identity import murmur2, user_key
+from countersign.core.identity import user_key
 from countersign.core.result import Reason, ResultType
 from countersign.local.demo.stage import Stage
-from countersign.wire.results import OutboundRecord
+from countersign.wire.inbound import SECURITY_SIGNAL
 
 _CHALLENGED: Final = (ResultType.LOGIN_CHALLENGED, Reason.MFA_DUE)
 _TABLET: Final = "ivans-tablet-0c31ee"
@@ -87,7 +85,7 @@ async def _revoked(stage: Stage) -> None:
 
 async def _signal(stage: Stage, subject: str) -> None:
     """Publish a security signal, as an identity system does that may write to the topic."""
-    settings, now = stage.world.settings, datetime.now(UTC)
+    now = datetime.now(UTC)
     claims = {
         "iss": "https://id.example.com",
         "iat": int(now.timestamp()),
@@ -99,21 +97,10 @@ async def _signal(stage: Stage, subject: str) -> None:
             }
         },
     }
-    headers = [
-        ("content-type", b"application/json"),
-        ("ce_specversion", b"1.0"),
-        ("ce_type", b"countersign.security.signal.v1"),
-        ("ce_source", b"https://id.example.com"),
-        ("ce_id", str(claims["jti"]).encode()),
-        ("ce_time", now.isoformat().encode()),
-        ("ce_tenantid", b"acme"),
-    ]
-    key = user_key("acme", subject)
-    record = OutboundRecord(
-        settings.login_events_topic, key, json.dumps(claims).encode(), headers, murmur2(key)
+    await stage.publish(
+        SECURITY_SIGNAL,
+        user_key("acme", subject),
+        json.dumps(claims).encode(),
+        source="https://id.example.com",
+        event_id=str(claims["jti"]),
     )
-    publisher = KafkaPublisher(kafka_connection(settings))
-    try:
-        await publisher.publish([record])
-    finally:
-        await publisher.close()
