@@ -29,13 +29,13 @@ from countersign.core.result import (
     Reason,
     ResultType,
 )
+from countersign.core.sealed import SealedSecret
 from countersign.core.tenant import (
     ChallengeRules,
     DuoAccount,
     Factors,
     Mfa,
     Policy,
-    SealedSecret,
     TenantSettings,
 )
 from countersign.wire.inbound import BROWSERS_FORGET, LOGIN_ATTEMPTED, LOGIN_RETURNED, read_event

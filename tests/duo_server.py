@@ -265,7 +265,7 @@ async def duo_at(
 
 def account_at(host: str, *, tenant: str = TENANT, secret: str = SECRET) -> DuoAccount:
     """Return the account whose Duo is at this host."""
-    sealed = SEALER.seal(secret, tenant=tenant, client_id=CLIENT_ID)
+    sealed = SEALER.seal(secret, tenant=tenant, purpose=CLIENT_ID)
     return DuoAccount(client_id=CLIENT_ID, client_secret=sealed, api_host=host)
 
 

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
 import msgspec
 
+from countersign.core.action import ActionVersion
 from countersign.core.challenge import Challenge
 from countersign.core.duo_answer import DuoAnswer
-from countersign.core.facts import NO_FACTS, Facts
+from countersign.core.effect import CacheWrite, Effect
+from countersign.core.facts import NO_FACTS, CacheEntry, Facts
 from countersign.core.login import BrowsersForget, LoginAttempted
 from countersign.core.remember import RememberedBrowser
 from countersign.core.result import Decision
+from countersign.core.sealed import SealedSecret
 from countersign.core.tenant import DuoAccount, PushBudget, TenantSettings
 from countersign.wire.results import OutboundRecord
 
@@ -79,6 +82,49 @@ class Visited(StrEnum):
     """The user's push budget has no room for one more prompt."""
     COOLING_DOWN = "cooling_down"
     """The user refused prompts lately, and is left alone."""
+
+
+class CacheWrites(msgspec.Struct, frozen=True, kw_only=True):
+    """What one login's Actions want changed in their tenant's cache, in order.
+
+    Attributes:
+        tenant: whose cache it is.
+        at: the instant of the decision.
+        writes: the changes.
+    """
+
+    tenant: str
+    at: datetime
+    writes: tuple[CacheWrite, ...]
+
+
+class FlowCall(msgspec.Struct, frozen=True, kw_only=True):
+    """A login for which a tenant's flow is to be run.
+
+    Attributes:
+        event: the login.
+        tenant: the settings in force; their flow is not empty.
+        cache: what the flow's cache holds.
+    """
+
+    event: LoginAttempted
+    tenant: TenantSettings
+    cache: Mapping[str, CacheEntry]
+
+
+class Flows(Protocol):
+    """Runs tenants' flows of Actions."""
+
+    def uses_cache(self, tenant: TenantSettings) -> bool:
+        """Return whether a tenant's flow may ask for its cache."""
+        ...
+
+    async def effects(self, calls: Sequence[FlowCall]) -> list[Effect]:
+        """Return what each flow asked for; whatever goes wrong in one denies its own login alone.
+
+        The same event, settings and cache have the same effect, but for a flow that ran out of its time.
+        """
+        ...
 
 
 class Store(Protocol):
@@ -155,8 +201,24 @@ class Store(Protocol):
         """
         ...
 
+    async def look(self, event: LoginAttempted) -> Standing:
+        """Return what stands for an event without claiming its identity, for people to look at."""
+        ...
+
     async def remembered(self, tenant: str, subject: str) -> dict[str, RememberedBrowser]:
         """Return a user's remembered browsers by their keyed hash, for people to look at."""
+        ...
+
+
+class Caches(Protocol):
+    """The caches of tenants' Actions. Every method raises `StoreUnavailableError`."""
+
+    async def cached(self, tenants: Sequence[str]) -> dict[str, dict[str, CacheEntry]]:
+        """Return what each tenant's Actions have in their cache; entries may have ended."""
+        ...
+
+    async def cache(self, writes: Sequence[CacheWrites]) -> None:
+        """Change tenants' caches; one that would get too full loses the entries that end first."""
         ...
 
 
@@ -184,6 +246,38 @@ class TenantDirectory(Protocol):
 
         Raises:
             BusUnavailableError: the topic can't be read now.
+        """
+        ...
+
+
+class PublishedActions(Protocol):
+    """The versions of tenants' Actions that are published."""
+
+    def action(self, tenant: str, name: str, version: int) -> ActionVersion | None:
+        """Return a version of an Action; None where it was not read (yet)."""
+        ...
+
+    async def catch_up(self) -> None:
+        """Return when everything published so far was read.
+
+        Raises:
+            BusUnavailableError: the topic can't be read now.
+        """
+        ...
+
+
+class Secrets(Protocol):
+    """Seals and unseals tenants' secrets."""
+
+    def seal(self, secret: str, *, tenant: str, purpose: str) -> SealedSecret:
+        """Return the secret, sealed so that it opens for this tenant and purpose alone."""
+        ...
+
+    def unseal(self, sealed: SealedSecret, *, tenant: str, purpose: str) -> str:
+        """Return the secret in clear.
+
+        Raises:
+            SettingsError: it can't be unsealed here.
         """
         ...
 

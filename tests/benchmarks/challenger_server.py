@@ -202,7 +202,7 @@ def tenants_of(settings: Settings) -> list[TenantSettings]:
         (MUTE, CLIENT_ID, hanging),
         (STUCK, STUCK_ID, hanging),
     ):
-        sealed = sealer.seal(os.environ[SECRET], tenant=tenant, client_id=client_id)
+        sealed = sealer.seal(os.environ[SECRET], tenant=tenant, purpose=client_id)
         account = DuoAccount(client_id=client_id, client_secret=sealed, api_host=host)
         tenants.append(a_tenant(tenant=tenant, duo=account, push_budget=ENOUGH))
     return tenants

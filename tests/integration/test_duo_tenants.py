@@ -24,7 +24,8 @@ from countersign.core.errors import (
     DuoRefusedError,
     DuoUnavailableError,
 )
-from countersign.core.tenant import DuoAccount, SealedSecret
+from countersign.core.sealed import SealedSecret
+from countersign.core.tenant import DuoAccount
 from tests.duo_faults import CONNECTION_FAULTS, FAULTS
 from tests.duo_server import (
     CODE,
@@ -68,10 +69,10 @@ class CountingSealer(Sealer):
         super().__init__([bytes(range(32))])
         self.opened = 0
 
-    def unseal(self, secret: SealedSecret, *, tenant: str, client_id: str) -> str:
+    def unseal(self, sealed: SealedSecret, *, tenant: str, purpose: str) -> str:
         """See `Sealer.unseal`."""
         self.opened += 1
-        return super().unseal(secret, tenant=tenant, client_id=client_id)
+        return super().unseal(sealed, tenant=tenant, purpose=purpose)
 
 
 def exchange(duo: DuoUniversal, tenant: str, account: DuoAccount) -> asyncio.Task[DuoAnswer]:

@@ -98,7 +98,7 @@ async def test_secret_is_never_in_clear_on_the_topic(bus: SettingsBus) -> None:
         assert SECRET.encode() not in (record.key or b"") + (record.value or b"")
     duo = (await in_force(bus)).duo
     assert duo is not None
-    bound = {"tenant": bus.tenant, "client_id": duo.client_id}
+    bound = {"tenant": bus.tenant, "purpose": duo.client_id}
     assert Sealer([KEY]).unseal(duo.client_secret, **bound) == SECRET
     with pytest.raises(SettingsError):
         Sealer([NEXT_KEY]).unseal(duo.client_secret, **bound)

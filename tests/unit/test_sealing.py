@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from countersign.adapters.sealing import Sealer, key_id
 from countersign.core.errors import SettingsError
-from countersign.core.tenant import SealedSecret
+from countersign.core.sealed import SealedSecret
 from tests.builders import ACME, GLOBEX
 
 CLIENT = "DIXXXXXXXXXXXXXXXXXX"
@@ -20,15 +20,15 @@ NEXT_KEY = bytes(range(1, 33))
 
 def sealed(sealer: Sealer | None = None, secret: str = SECRET) -> SealedSecret:
     """Return a secret sealed for Acme."""
-    return (sealer or Sealer([KEY])).seal(secret, tenant=ACME, client_id=CLIENT)
+    return (sealer or Sealer([KEY])).seal(secret, tenant=ACME, purpose=CLIENT)
 
 
 @given(secret=st.text(), tenant=st.from_regex(r"[a-z0-9-]{1,63}", fullmatch=True))
 def test_what_is_sealed_opens(secret: str, tenant: str) -> None:
     """Sealing and unsealing gives the secret back, whatever it is."""
     sealer = Sealer([KEY])
-    value = sealer.seal(secret, tenant=tenant, client_id=CLIENT)
-    assert sealer.unseal(value, tenant=tenant, client_id=CLIENT) == secret
+    value = sealer.seal(secret, tenant=tenant, purpose=CLIENT)
+    assert sealer.unseal(value, tenant=tenant, purpose=CLIENT) == secret
 
 
 @pytest.mark.law(9)
@@ -55,13 +55,13 @@ def test_nonce_can_be_given() -> None:
 
 @pytest.mark.law(10)
 @pytest.mark.parametrize(
-    ("tenant", "client_id"),
+    ("tenant", "purpose"),
     [(GLOBEX, CLIENT), (ACME, "DIYYYYYYYYYYYYYYYYYY")],
 )
-def test_seal_binds_tenant_and_account(tenant: str, client_id: str) -> None:
+def test_seal_binds_tenant_and_account(tenant: str, purpose: str) -> None:
     """A sealed secret that is moved to another tenant or Duo account doesn't open."""
     with pytest.raises(SettingsError, match="does not open"):
-        Sealer([KEY]).unseal(sealed(), tenant=tenant, client_id=client_id)
+        Sealer([KEY]).unseal(sealed(), tenant=tenant, purpose=purpose)
 
 
 @pytest.mark.parametrize(
@@ -80,7 +80,7 @@ def test_changed_seal_does_not_open(changes: dict[str, str]) -> None:
     """Whatever was changed of a sealed secret, it is refused, and the error quotes nothing of it."""
     with pytest.raises(SettingsError, match="does not open") as raised:
         Sealer([KEY]).unseal(
-            msgspec.structs.replace(sealed(), **changes), tenant=ACME, client_id=CLIENT
+            msgspec.structs.replace(sealed(), **changes), tenant=ACME, purpose=CLIENT
         )
     assert SECRET not in str(raised.value)
 
@@ -88,13 +88,13 @@ def test_changed_seal_does_not_open(changes: dict[str, str]) -> None:
 def test_unknown_key_is_named() -> None:
     """A secret under a key that this process lacks says which key, and what to do."""
     with pytest.raises(SettingsError, match=f"{key_id(KEY)}.*COUNTERSIGN_SETTINGS_KEY_PREVIOUS"):
-        Sealer([NEXT_KEY]).unseal(sealed(), tenant=ACME, client_id=CLIENT)
+        Sealer([NEXT_KEY]).unseal(sealed(), tenant=ACME, purpose=CLIENT)
 
 
 def test_earlier_keys_still_read() -> None:
     """While keys are changed, the first seals and the others still unseal."""
     sealer = Sealer([NEXT_KEY, KEY])
-    assert sealer.unseal(sealed(), tenant=ACME, client_id=CLIENT) == SECRET
+    assert sealer.unseal(sealed(), tenant=ACME, purpose=CLIENT) == SECRET
     assert sealed(sealer).key_id == key_id(NEXT_KEY)
 
 
@@ -102,7 +102,7 @@ def test_renewing_keeps_what_says_the_same() -> None:
     """A secret that stands under the key in use is kept as it is, given again or left out."""
     sealer, kept = Sealer([KEY]), sealed()
     for secret in (SECRET, None):
-        assert sealer.renewed(kept, secret, tenant=ACME, client_id=CLIENT) is kept
+        assert sealer.renewed(kept, secret, tenant=ACME, purpose=CLIENT) is kept
 
 
 def test_renewing_seals_what_changed() -> None:
@@ -115,14 +115,14 @@ def test_renewing_seals_what_changed() -> None:
         ([NEXT_KEY], other, other),
     ):
         sealer = Sealer(keys)
-        value = sealer.renewed(sealed(), secret, tenant=ACME, client_id=CLIENT)
+        value = sealer.renewed(sealed(), secret, tenant=ACME, purpose=CLIENT)
         assert value is not None
         assert value.key_id == key_id(keys[0])
-        assert sealer.unseal(value, tenant=ACME, client_id=CLIENT) == due
+        assert sealer.unseal(value, tenant=ACME, purpose=CLIENT) == due
 
 
 def test_renewing_needs_a_secret() -> None:
     """Nothing given and nothing standing is nothing; a standing one that can't be read is told."""
-    assert Sealer([KEY]).renewed(None, None, tenant=ACME, client_id=CLIENT) is None
+    assert Sealer([KEY]).renewed(None, None, tenant=ACME, purpose=CLIENT) is None
     with pytest.raises(SettingsError, match="which this process doesn't have"):
-        Sealer([NEXT_KEY]).renewed(sealed(), None, tenant=ACME, client_id=CLIENT)
+        Sealer([NEXT_KEY]).renewed(sealed(), None, tenant=ACME, purpose=CLIENT)

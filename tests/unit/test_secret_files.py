@@ -60,12 +60,12 @@ def test_a_secret_sealed_with_a_replaced_key_opens_without_a_restart(tmp_path: P
     sealer = Sealer(
         settings.settings_keys(), newer=lambda: settings_keys_now(settings, where(tmp_path))
     )
-    sealed = Sealer([NEW]).seal("a secret", tenant=ACME, client_id=CLIENT)
+    sealed = Sealer([NEW]).seal("a secret", tenant=ACME, purpose=CLIENT)
     with pytest.raises(SettingsError):
-        sealer.unseal(sealed, tenant=ACME, client_id=CLIENT)
+        sealer.unseal(sealed, tenant=ACME, purpose=CLIENT)
     (tmp_path / "countersign_settings_key").write_text(text(NEW))
     (tmp_path / "countersign_settings_key_previous").write_text(text(OLD))
-    assert sealer.unseal(sealed, tenant=ACME, client_id=CLIENT) == "a secret"
+    assert sealer.unseal(sealed, tenant=ACME, purpose=CLIENT) == "a secret"
     assert sealer.key_id == key_id(OLD)
 
 

@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from countersign.core.errors import Problem, SettingsError
-from countersign.core.tenant import SealedSecret
+from countersign.core.sealed import SealedSecret
 
 NONCE_BYTES: Final = 12
 """96 bits (NIST SP 800-38D, section 8.2). Random ones are good for 2^32 secrets a key."""
@@ -53,11 +53,11 @@ class Sealer:
         self._nonces = nonces
         self._newer = newer
 
-    def seal(self, secret: str, *, tenant: str, client_id: str) -> SealedSecret:
-        """Return the secret, sealed so that it opens for this tenant and Duo account alone."""
+    def seal(self, secret: str, *, tenant: str, purpose: str) -> SealedSecret:
+        """Return the secret, sealed so that it opens for this tenant and purpose alone."""
         nonce = self._nonces()
         sealed = self._ciphers[self.key_id].encrypt(
-            nonce, secret.encode(), _bound_to(tenant, client_id)
+            nonce, secret.encode(), _bound_to(tenant, purpose)
         )
         return SealedSecret(
             key_id=self.key_id,
@@ -66,15 +66,15 @@ class Sealer:
         )
 
     def renewed(
-        self, kept: SealedSecret | None, secret: str | None, *, tenant: str, client_id: str
+        self, kept: SealedSecret | None, secret: str | None, *, tenant: str, purpose: str
     ) -> SealedSecret | None:
         """Return what is to be sealed from now on; the one that stands where nothing changes.
 
         Args:
-            kept: what stands for this tenant and Duo account, if anything.
+            kept: what stands for this tenant and purpose, if anything.
             secret: the secret in clear; None: the one that stands.
             tenant: whose secret it is.
-            client_id: the Duo account that it is for.
+            purpose: what it is for: the client id of a Duo account, or `action_secret`'s text.
 
         Returns:
             The secret under the key in use, so that applying settings again is how a key is changed;
@@ -84,12 +84,10 @@ class Sealer:
             SettingsError: what stands is needed, and can't be unsealed.
         """
         if kept is None or (secret is None and kept.key_id == self.key_id):
-            sealed = (
-                None if secret is None else self.seal(secret, tenant=tenant, client_id=client_id)
-            )
+            sealed = None if secret is None else self.seal(secret, tenant=tenant, purpose=purpose)
             return kept or sealed
         try:
-            stands = self.unseal(kept, tenant=tenant, client_id=client_id)
+            stands = self.unseal(kept, tenant=tenant, purpose=purpose)
         except SettingsError:
             if secret is None:
                 raise
@@ -97,9 +95,9 @@ class Sealer:
         if kept.key_id == self.key_id and stands == secret:
             return kept
         clear = stands if secret is None else secret
-        return None if clear is None else self.seal(clear, tenant=tenant, client_id=client_id)
+        return None if clear is None else self.seal(clear, tenant=tenant, purpose=purpose)
 
-    def unseal(self, sealed: SealedSecret, *, tenant: str, client_id: str) -> str:
+    def unseal(self, sealed: SealedSecret, *, tenant: str, purpose: str) -> str:
         """Return the secret in clear.
 
         Raises:
@@ -119,7 +117,7 @@ class Sealer:
             return cipher.decrypt(
                 base64.b64decode(sealed.nonce, validate=True),
                 base64.b64decode(sealed.ciphertext, validate=True),
-                _bound_to(tenant, client_id),
+                _bound_to(tenant, purpose),
             ).decode()
         except (InvalidTag, binascii.Error, ValueError):
             raise _refused(
@@ -129,9 +127,9 @@ class Sealer:
             ) from None
 
 
-def _bound_to(tenant: str, client_id: str) -> bytes:
+def _bound_to(tenant: str, purpose: str) -> bytes:
     # A tenant's name has no line break, so no other pair makes the same bytes.
-    return f"{tenant}\n{client_id}".encode()
+    return f"{tenant}\n{purpose}".encode()
 
 
 def _refused(tenant: str, problem: str, remedy: str) -> SettingsError:

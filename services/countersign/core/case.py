@@ -52,9 +52,10 @@ class Case:
         self.now = now
         self.link = link
 
-        policy = tenant.mfa.policy if effect.provider is None else Policy.NEVER
+        silent = effect.provider is None and not effect.factors
+        policy = tenant.mfa.policy if silent else Policy.NEVER
         self.acr_asks = self._acr_asks()
-        self.action_asks = effect.provider not in _SILENT
+        self.action_asks = effect.provider not in _SILENT or bool(effect.factors)
         self.max_age_asks = self._max_age_asks()
         self.all_applications = policy is Policy.ALL_APPLICATIONS
         self.low_confidence = policy is Policy.CONFIDENCE_SCORE and not self._assured()
@@ -71,9 +72,13 @@ class Case:
         """An Action denied the login."""
         return self.effect.denied is Reason.ACTION_DENIED
 
+    def action_redirects(self) -> bool:
+        """An Action sends the browser elsewhere, which ends the login."""
+        return self.effect.denied is Reason.REDIRECTED
+
     def action_failed(self) -> bool:
         """An Action failed, so what it would have said is unknown."""
-        return self.effect.denied is not None and not self.action_denied()
+        return self.effect.denied is not None
 
     # -- what makes MFA due --
 
@@ -114,7 +119,7 @@ class Case:
 
     def action_suppresses(self) -> bool:
         """An Action switched the policy's MFA off for this login."""
-        return self.effect.provider is Provider.NONE
+        return self.effect.provider is Provider.NONE and not self.action_asks
 
     def not_due(self) -> bool:
         """Nobody asks for MFA."""
@@ -131,17 +136,22 @@ class Case:
     def _provider(self) -> Provider | None:
         """Return who can challenge.
 
-        Duo works for the policy and for `any` only where it is the sole factor that is on; an
-        Action's explicit `duo` works whatever the toggles say (Auth0).
+        Duo works for the policy and for `any` only where it is the sole factor that is on, and not at all
+        with Universal Login; an Action's explicit `duo` works whatever the switches say (Auth0).
         """
         asked = self.effect.provider
+        if self.effect.factors:
+            return Provider.GUARDIAN
+        if asked is Provider.DUO:
+            return asked if (self.effect.duo or self.tenant.duo) is not None else None
         if asked is not None and asked not in {Provider.ANY, Provider.NONE}:
-            return asked if asked is not Provider.DUO or self.tenant.duo is not None else None
+            return asked
         match self.tenant.factors.enabled():
             case ():
                 return None
             case ("duo",):
-                return Provider.DUO if self.tenant.duo is not None else None
+                usable = self.tenant.duo is not None and not self.tenant.mfa.universal_login
+                return Provider.DUO if usable else None
             case ("otp",):
                 return Provider.GOOGLE_AUTHENTICATOR
             case _:
@@ -182,7 +192,14 @@ class Case:
 
     def nameless(self) -> bool:
         """The user lacks the attribute that is the Duo user name."""
-        return duo_username(self.data.user, self.tenant.mfa.duo_username) is None
+        return self.duo_username() is None
+
+    def duo_username(self) -> str | None:
+        """Return the user's name at Duo: the Action's word, or else by the tenant's rule."""
+        named = self.effect.duo_username
+        if named is None:
+            return duo_username(self.data.user, self.tenant.mfa.duo_username)
+        return named if named.strip() else None
 
     def return_url_refused(self) -> bool:
         """The login's return URL is not one that the tenant allows."""

@@ -17,6 +17,7 @@ from countersign.core.budget import Refusal, Refused
 from countersign.core.errors import IllegalTransitionError
 from countersign.core.identity import EventIdentity
 from countersign.core.result import Assurance, DuoDetails, Outcome, Reason, ResultType
+from countersign.core.tenant import DuoAccount
 
 
 class State(StrEnum):
@@ -170,6 +171,7 @@ class Challenge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         duo_username: the user's name at Duo, exactly as it is sent.
         return_url: where the browser goes afterwards; the tenant's settings allowed it.
         settings_version: the version of the settings that decided it.
+        duo: the Duo account that an Action named for it; None: the tenant's.
         browser: keyed hash of the browser to remember on `passed`; None = don't.
         ui_locales: the languages that the relying party asked for, the dearest first.
         traceparent: W3C trace context of the login event.
@@ -190,6 +192,7 @@ class Challenge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     duo_username: str
     return_url: str
     settings_version: int
+    duo: DuoAccount | None = None
     browser: str | None = None
     ui_locales: tuple[str, ...] = ()
     traceparent: str | None = None

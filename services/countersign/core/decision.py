@@ -43,6 +43,9 @@ def _ruled(case: Case, kind: ResultType, reason: Reason, trace: list[str]) -> De
         decided_at=case.now,
         settings_version=case.tenant.version,
         trace=tuple(trace),
+        access_denied=case.effect.access_denied,
+        redirect_url=case.effect.redirect_url,
+        recorded=case.effect.recorded,
     )
 
 
@@ -61,7 +64,9 @@ def _allow(reason: Reason) -> Callable[[Case, list[str]], Decision]:
 def _delegate(case: Case, trace: list[str]) -> Decision:
     ruled = _ruled(case, ResultType.LOGIN_DELEGATED, Reason.MFA_DUE, trace)
     provider = case.provider
-    return msgspec.structs.replace(ruled, provider=provider.value if provider else None)
+    return msgspec.structs.replace(
+        ruled, provider=provider.value if provider else None, factors=case.effect.factors
+    )
 
 
 def _challenge(case: Case, trace: list[str]) -> Decision:
@@ -79,6 +84,7 @@ def _challenge(case: Case, trace: list[str]) -> Decision:
         challenge=case.link,
         challenge_expires_at=deadline,
         may_remember=case.browser_may_count() and case.data.login.browser_id is not None,
+        recorded=case.effect.recorded,
     )
 
 
@@ -89,6 +95,7 @@ TABLE: tuple[_Row, ...] = (
     #    the rule                    speaks when                    and says
     _Row("login-expired",            Case.expired,                  _deny(Reason.LOGIN_EXPIRED)),
     _Row("action-denied",            Case.action_denied,            _deny(Reason.ACTION_DENIED)),
+    _Row("action-redirects",         Case.action_redirects,         _deny(Reason.REDIRECTED)),
     _Row("action-failed",            Case.action_failed,            _deny(Reason.ACTION_ERROR)),
 
     _Row("step-up-acr",              lambda c: c.acr_asks,          _SPEAK),
@@ -136,7 +143,7 @@ def decide(  # a decision's inputs are what they are
         The decision with its reason and trace; the last rule of the trace is the one that ended it.
     """
     case = Case(event, tenant, effect, facts, now, link)
-    trace: list[str] = []
+    trace = list(effect.trace)
     for rule, when, then in TABLE:
         if when(case):
             trace.append(rule)
@@ -163,4 +170,5 @@ def _denied_after_all(challenged: Decision, reason: Reason) -> Decision:
         settings_version=challenged.settings_version,
         traceparent=challenged.traceparent,
         trace=(*challenged.trace[:-1], reason.value.replace("_", "-")),
+        recorded=challenged.recorded,
     )

@@ -10,6 +10,18 @@ from countersign.core.budget import Refusal
 from countersign.core.remember import RememberedBrowser
 
 
+class CacheEntry(msgspec.Struct, frozen=True):
+    """An entry of a tenant's cache, as its Actions read it.
+
+    Attributes:
+        value: what was put there.
+        expires_at: when it ends.
+    """
+
+    value: str
+    expires_at: datetime
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What was looked up for a decision.
 

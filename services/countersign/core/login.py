@@ -242,9 +242,15 @@ class Inbound(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoginAttempted(Inbound, frozen=True, kw_only=True):
-    """A user has passed the first factor; decide what else is owed."""
+    """A user has passed the first factor; decide what else is owed.
+
+    Attributes:
+        event: what a decision reads of it.
+        data: all of it, as it came, for the tenant's Actions; a JSON object.
+    """
 
     event: PostLoginEvent
+    data: bytes
 
 
 class LoginReturned(Inbound, frozen=True, kw_only=True):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 import msgspec
 
@@ -64,6 +65,7 @@ class Reason(StrEnum):
     PUSH_BUDGET_SPENT = "push_budget_spent"
     PUSH_COOL_DOWN = "push_cool_down"
     LOGIN_EXPIRED = "login_expired"
+    REDIRECTED = "redirected"
     # challenge.*
     DUO_ALLOWED = "duo_allowed"
     DUO_DENIED = "duo_denied"
@@ -122,6 +124,45 @@ class ChallengeLink(msgspec.Struct, frozen=True):
     url: str
 
 
+class AccessDenied(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an Action said when it denied the login (Auth0: `access_denied`).
+
+    Attributes:
+        reason: for people, in the Action's words.
+        code: for programs, if it gave one.
+    """
+
+    reason: str
+    code: str | None = None
+
+
+class Factor(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A built-in factor that an Action's flow waits for (Auth0: `challengeWith`, `enrollWith`).
+
+    Attributes:
+        type: `otp`, `email`, `push-notification`, `phone`, `webauthn-platform`, `webauthn-roaming` or
+            `recovery-code`.
+        enroll: whether the user is to enroll it first.
+        options: what the Action gave besides.
+    """
+
+    type: str
+    enroll: bool = False
+    options: dict[str, Any] | None = None
+
+
+class Recorded(msgspec.Struct, frozen=True, kw_only=True):
+    """A call of an Action that changes nothing here; the relying party may act on it.
+
+    Attributes:
+        call: the api's member, such as `user.setUserMetadata`.
+        arguments: what it was called with.
+    """
+
+    call: str
+    arguments: tuple[Any, ...] = ()
+
+
 class Decision(Ruling, frozen=True, kw_only=True, array_like=True):
     """What was decided for a login event; the record that makes a redelivery answer the same.
 
@@ -131,6 +172,10 @@ class Decision(Ruling, frozen=True, kw_only=True, array_like=True):
         provider: who is due, if delegated.
         may_remember: whether passing the challenge makes the browser a remembered one.
         traceparent: W3C trace context of the login event, passed through.
+        access_denied: what the Action that denied it said.
+        redirect_url: where an Action wants the browser.
+        factors: what the login waits for, if delegated by an Action.
+        recorded: calls of Actions for the relying party to act on.
     """
 
     challenge: ChallengeLink | None = None
@@ -138,6 +183,10 @@ class Decision(Ruling, frozen=True, kw_only=True, array_like=True):
     provider: str | None = None
     may_remember: bool = False
     traceparent: str | None = None
+    access_denied: AccessDenied | None = None
+    redirect_url: str | None = None
+    factors: tuple[Factor, ...] = ()
+    recorded: tuple[Recorded, ...] = ()
 
 
 class DuoDetails(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -14,10 +14,18 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 from msgspec import Meta
 
+from countersign.core.action import (
+    MAX_TIME_LIMIT,
+    MIN_TIME_LIMIT,
+    ActionRef,
+    ActionRules,
+    flow_problems,
+)
 from countersign.core.errors import Problem
 from countersign.core.login import SourceUri, TenantId
 from countersign.core.public_key import MAX_KEYS, PublicKey
 from countersign.core.return_url import flaw
+from countersign.core.sealed import SealedSecret
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -68,20 +76,6 @@ class _Section(msgspec.Struct, frozen=True, kw_only=True):
     """Part of a tenant's settings."""
 
 
-class SealedSecret(_Section, frozen=True, kw_only=True, tag_field="sealed", tag="aes-gcm"):
-    """A secret that only holders of the settings key can read; all parts are base64.
-
-    Attributes:
-        key_id: names the key that sealed it, so that keys can be rotated.
-        nonce: 96 bits, never used twice with one key (NIST SP 800-38D).
-        ciphertext: with its tag. The tenant and the Duo client id are authenticated with it.
-    """
-
-    key_id: str
-    nonce: str
-    ciphertext: str
-
-
 class DuoAccount(_Section, frozen=True, kw_only=True):
     """The Duo application that challenges the tenant's users.
 
@@ -117,10 +111,18 @@ _FACTORS = tuple((field.name, field.encode_name) for field in msgspec.structs.fi
 
 
 class Mfa(_Section, frozen=True, kw_only=True):
-    """When MFA is due, and how a user is named to Duo."""
+    """When MFA is due, and how a user is named to Duo.
+
+    Attributes:
+        policy: when MFA is due, where no Action says otherwise.
+        duo_username: which attribute is the Duo user name.
+        universal_login: whether Duo comes only from an Action that asks for `duo`, as in Auth0 with Universal
+            Login; the policy and `any` then need another factor.
+    """
 
     policy: Policy = Policy.NEVER
     duo_username: DuoUsername = DuoUsername.USER_ID
+    universal_login: bool = False
 
 
 class Remember(_Section, frozen=True, kw_only=True):
@@ -234,6 +236,7 @@ class TenantSettings(_Section, frozen=True, kw_only=True):
         tenant: whose they are.
         version: counts up from 1; every decision names the one that it used.
         updated_at: when this version was published.
+        flow: the Actions in force, in the order in which they run.
     """
 
     tenant: TenantId
@@ -247,13 +250,15 @@ class TenantSettings(_Section, frozen=True, kw_only=True):
     push_budget: PushBudget = PushBudget()
     events: EventRules = EventRules()
     signals: SignalRules = SignalRules()
+    actions: ActionRules = ActionRules()
+    flow: tuple[ActionRef, ...] = ()
 
 
 def problems(settings: TenantSettings) -> tuple[Problem, ...]:
     """Return everything that is wrong with the settings; empty where they can be published."""
     return tuple(
         Problem(key=key, problem=problem, remedy=remedy)
-        for check in (_duo, _factors, _remember, _challenge, _budget, _events, _signals)
+        for check in (_duo, _factors, _remember, _challenge, _budget, _events, _signals, _actions)
         for key, problem, remedy in check(settings)
     )
 
@@ -373,6 +378,20 @@ def _signals(settings: TenantSettings) -> Iterator[_Finding]:
             ' jwks_file = "issuer.json", or set trust = "topic"',
         )
     yield from _keys("signals.keys", rules.keys)
+
+
+def _actions(settings: TenantSettings) -> Iterator[_Finding]:
+    limits = settings.actions
+    longest = MAX_TIME_LIMIT
+    yield from _within("actions.time_limit", limits.time_limit, MIN_TIME_LIMIT, longest)
+    yield from _within("actions.flow_time_limit", limits.flow_time_limit, MIN_TIME_LIMIT, longest)
+    if limits.time_limit > limits.flow_time_limit:
+        yield (
+            "actions.time_limit",
+            "is longer than actions.flow_time_limit",
+            "Make it at most as long",
+        )
+    yield from flow_problems(settings.flow)
 
 
 def _keys(place: str, keys: tuple[PublicKey, ...]) -> Iterator[_Finding]:

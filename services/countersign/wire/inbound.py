@@ -192,7 +192,7 @@ def _login(attributes: Attributes, event: PostLoginEvent, data: bytes) -> LoginA
     if event.login.browser_id is not None:
         more["login.browser_id"] = event.login.browser_id
     common = _common(attributes, event.tenant, event.user.user_id, data, more)
-    return LoginAttempted(**common, event=event)
+    return LoginAttempted(**common, event=event, data=data)
 
 
 def _common(

@@ -15,11 +15,14 @@ from countersign.core.errors import Defect, InvalidEventError
 from countersign.core.identity import EventIdentity, Stage, murmur2, result_id, user_key
 from countersign.core.result import (
     VERDICTS,
+    AccessDenied,
     Assurance,
     Decision,
     DuoDetails,
+    Factor,
     Outcome,
     Reason,
+    Recorded,
     ResultType,
     Ruling,
     Verdict,
@@ -64,6 +67,10 @@ class ResultBody(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     challenge_expires_at: datetime | None = None
     provider: str | None = None
     duo: DuoDetails | None = None
+    access_denied: AccessDenied | None = None
+    redirect_url: str | None = None
+    factors: tuple[Factor, ...] = ()
+    effects: tuple[Recorded, ...] = ()
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,11 +121,15 @@ def write_result(  # a result is made of these
         traceparent: W3C trace context of the login event, passed through.
     """
     stage = Stage.DECISION
-    url = expires_at = provider = duo = None
+    url = expires_at = provider = duo = access_denied = redirect_url = None
+    factors: tuple[Factor, ...] = ()
+    effects: tuple[Recorded, ...] = ()
     if isinstance(ruling, Decision):
         url = ruling.challenge.url if ruling.challenge is not None else None
         expires_at = ruling.challenge_expires_at
         provider = ruling.provider
+        access_denied, redirect_url = ruling.access_denied, ruling.redirect_url
+        factors, effects = ruling.factors, ruling.recorded
     elif isinstance(ruling, Outcome):
         stage = Stage.OUTCOME
         duo = ruling.duo
@@ -137,6 +148,10 @@ def write_result(  # a result is made of these
         challenge_expires_at=expires_at,
         provider=provider,
         duo=duo,
+        access_denied=access_denied,
+        redirect_url=redirect_url,
+        factors=factors,
+        effects=effects,
     )
     key = user_key(identity.tenant, subject)
     headers = [

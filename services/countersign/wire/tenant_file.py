@@ -15,6 +15,7 @@ import msgspec
 from countersign.core.errors import Problem
 from countersign.core.login import SourceUri, TenantId
 from countersign.core.public_key import PublicKey
+from countersign.core.sealed import SealedSecret
 from countersign.core.tenant import (
     ChallengeRules,
     DuoAccount,
@@ -23,7 +24,6 @@ from countersign.core.tenant import (
     Mfa,
     PushBudget,
     Remember,
-    SealedSecret,
     SignalRules,
     TenantSettings,
     Trust,

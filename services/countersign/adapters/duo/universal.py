@@ -147,7 +147,7 @@ def _need(username: str, nonce: str) -> None:
 
 def _unsealed(sealer: Sealer, tenant: str, account: DuoAccount) -> str | None:
     try:
-        return sealer.unseal(account.client_secret, tenant=tenant, client_id=account.client_id)
+        return sealer.unseal(account.client_secret, tenant=tenant, purpose=account.client_id)
     except SettingsError:
         return None
 

@@ -27,7 +27,8 @@ from countersign.core.errors import (
     SettingsError,
     StoreUnavailableError,
 )
-from countersign.core.tenant import SealedSecret, TenantSettings
+from countersign.core.sealed import SealedSecret
+from countersign.core.tenant import TenantSettings
 from countersign.ports import Clock, Publisher
 from countersign.wire.tenant import settings_record, write_settings
 from countersign.wire.tenant_file import TenantDraft, draft_problems
@@ -190,7 +191,7 @@ class TenantSettingsWriter:
             stands.client_secret if stands is not None and same else None,
             draft.duo.client_secret,
             tenant=draft.tenant,
-            client_id=draft.duo.client_id,
+            purpose=draft.duo.client_id,
         )
         if secret is None:
             problem = Problem(

@@ -53,13 +53,19 @@ class MemoryStore:
         """See `ports.Store.facts`."""
         return [self._standing(event) for event in events]
 
-    def _standing(self, event: LoginAttempted) -> Standing:
+    async def look(self, event: LoginAttempted) -> Standing:
+        """See `ports.Store.look`."""
+        return self._standing(event, claim=False)
+
+    def _standing(self, event: LoginAttempted, *, claim: bool = True) -> Standing:
         user = _user(event)
         browser = event.event.login.browser_id
         name = self._pseudonyms.browser(*user, browser) if browser else ""
         _, remembered = self._browsers.get(user, {}).get(name, (None, None))
+        if claim:
+            self._claims.setdefault(event.identity, event.digest)
         return Standing(
-            conflict=self._claims.setdefault(event.identity, event.digest) != event.digest,
+            conflict=self._claims.get(event.identity, event.digest) != event.digest,
             decided=self._decided.get((user, event.identity)),
             facts=Facts(
                 remembered=remembered,

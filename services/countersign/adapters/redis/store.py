@@ -124,15 +124,17 @@ class RedisStore:
             Call(self._facts, [], [self._lookup(event) for event in events]),
         )
         return [
-            Standing(
-                conflict=not claim,
-                decided=unpack_decision(decided) if decided else None,
-                facts=_known(browser, budget) if browser or budget else NO_FACTS,
-            )
-            for claim, decided, budget, browser in zip(
-                claims, reply[::3], reply[1::3], reply[2::3], strict=True
-            )
+            _standing(own, *found)
+            for own, *found in zip(claims, reply[::3], reply[1::3], reply[2::3], strict=True)
         ]
+
+    async def look(self, event: LoginAttempted) -> Standing:
+        """See `ports.Store.look`."""
+        _, key = self._keys.claim(event.identity)
+        with unavailable():
+            first = await self._client.get(key)
+        found = await self._facts([], [self._lookup(event)])
+        return _standing(first in {None, event.digest}, *found)
 
     def _claim(self, event: LoginAttempted) -> Item:
         bucket, key = self._keys.claim(event.identity)
@@ -330,6 +332,16 @@ def _limits(budget: PushBudget) -> tuple[int, int, int, int]:
         budget.window // _MILLISECOND,
         budget.refusals,
         budget.cool_down // _MILLISECOND,
+    )
+
+
+def _standing(
+    own: object, decided: bytes | None, budget: bytes | None, browser: bytes | None
+) -> Standing:
+    return Standing(
+        conflict=not own,
+        decided=unpack_decision(decided) if decided else None,
+        facts=_known(browser, budget) if browser or budget else NO_FACTS,
     )
 
 

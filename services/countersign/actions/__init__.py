@@ -1,0 +1,1 @@
+"""Tenant code: the flow of Actions, its sandbox, and what an Action sees."""
