@@ -263,6 +263,7 @@ async def open_bus(stack: Stack, *, partitions: int = 3, **overrides: Any) -> As
             "kafka_bootstrap": stack.kafka,
             "redis_url": stack.redis_url,
             "identifier_key": base64.b64encode(secrets.token_bytes(32)).decode(),
+            "settings_key": base64.b64encode(secrets.token_bytes(32)).decode(),
             "login_events_topic": f"login-events-{name}",
             "mfa_results_topic": f"mfa-results-{name}",
             "dead_letters_topic": f"login-events-dlq-{name}",
