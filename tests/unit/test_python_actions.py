@@ -14,7 +14,6 @@ from typing import Any
 import msgspec
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from countersign.actions.flow import (
     MAX_LINE,
@@ -31,6 +30,7 @@ from countersign.actions.python_api import Api
 from countersign.actions.python_event import Event, event_of
 from countersign.core.errors import SettingsError
 from countersign.core.result import AccessDenied, Factor, Recorded
+from tests import strategies
 from tests.builders import ACME, NOW, login_data
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "python-action" / "src"
@@ -510,22 +510,7 @@ def test_an_action_that_is_not_installed_is_missing() -> None:
     assert report.spoken[0].said == "error-missing"
 
 
-json_values = st.recursive(
-    st.one_of(
-        st.none(),
-        st.booleans(),
-        st.integers(-(2**63), 2**64 - 1),
-        st.floats(allow_nan=False, allow_infinity=False),
-        st.text(),
-    ),
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)
-    ),
-    max_leaves=8,
-)
-
-
-@given(json_values)
+@given(strategies.json_values)
 def test_any_json_value_is_recorded_as_it_is(value: object) -> None:
     """What JSON can write passes unchanged, and the report crosses a process's border."""
     report = ran(lambda _, api: api.user.set_app_metadata("a", value))
