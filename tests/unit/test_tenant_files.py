@@ -145,7 +145,7 @@ def test_everything_wrong_is_told_at_once() -> None:
     assert "[remember]" in found["remember"]
     assert "Did you mean api_host?" in found["duo.api_hosts"]
     assert "is missing" in found["duo.api_host"]
-    assert "Did you mean factors?" in found["factor"]
+    assert "Did you mean factors" in found["factor"]
     assert "push-notification" in found["factors.push_notification"]
     assert "true or false" in found["factors.duo"]
     assert "never, all-applications, confidence-score" in found["mfa.policy"]
