@@ -5,15 +5,18 @@ Law: only what lies in the directory is read, links followed; what is wrong in a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from countersign.core.action import MAX_MODULES_BYTES, MAX_SECRET_VALUE, ActionKind
 from countersign.core.errors import Problem, SettingsError
 from countersign.wire.actions_file import ActionDraft, FlowDraft, flow_draft_problems
 from countersign.wire.actions_toml import EntryDraft, Manifest, read_manifest
 from countersign.wire.secrets_file import SecretValues, read_secrets
+
+Checker: TypeAlias = Callable[[ActionDraft], Sequence[Problem]]
+"""Says what is wrong with the code of an Action, so that it is never published."""
 
 MANIFEST: Final = "actions.toml"
 _MAX_MANIFEST_BYTES: Final = 1_000_000
@@ -22,12 +25,15 @@ _MAX_CODE_BYTES: Final = MAX_MODULES_BYTES
 _MAX_SECRETS_BYTES: Final = 1000 * MAX_SECRET_VALUE
 
 
-def load_flow(directory: Path, secrets: Path | None = None) -> FlowDraft:
+def load_flow(
+    directory: Path, secrets: Path | None = None, *, check: Checker = lambda _: ()
+) -> FlowDraft:
     """Return the flow that a directory holds, checked.
 
     Args:
         directory: where `actions.toml` and the code are.
         secrets: the file of secret values; None: the values in force are kept.
+        check: judges the code.
 
     Raises:
         SettingsError: it can't be read, or is wrong; everything wrong in it is named.
@@ -46,6 +52,9 @@ def load_flow(directory: Path, secrets: Path | None = None) -> FlowDraft:
     # A file that can't be read is empty besides, which need not be told.
     told = {problem.key for problem in found}
     found += [problem for problem in flow_draft_problems(flow) if problem.key not in told]
+    for position, action in enumerate(actions):
+        if f"flow[{position}].file" not in told:
+            found += check(action)
     found += _unread(manifest, values)
     if found:
         raise SettingsError(source=manifest.source, problems=found)

@@ -102,6 +102,10 @@ def read_manifest(text: bytes, source: str) -> Manifest:
 
 
 def _listed(document: Mapping[str, Any], found: list[Problem]) -> list[Any]:
+    if "flow" not in document:
+        # An unfinished manifest must not put a flow out of force.
+        remedy = "Begin each Action with [[flow]]; flow = [] takes all of them out of force"
+        found.append(Problem(key="flow", problem="is missing", remedy=remedy))
     flow = document.get("flow", [])
     if isinstance(flow, list):
         return flow

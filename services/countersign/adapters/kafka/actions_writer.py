@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from operator import attrgetter
-from typing import Final, TypeAlias
+from typing import Final
 
 import msgspec
 import structlog
@@ -44,9 +44,6 @@ from countersign.wire.action import (
 from countersign.wire.actions_file import ActionDraft, FlowDraft, flow_draft_problems
 
 log = structlog.get_logger(__name__)
-
-Checker: TypeAlias = Callable[[ActionDraft], Sequence[Problem]]
-"""Says what is wrong with the code of an Action, so that it is never published."""
 
 _WORDS: Final = Words(look="countersign actions list {}", again="deploy them again")
 
@@ -98,7 +95,6 @@ class ActionsWriter:
         topic: the topic of the tenants' settings.
         clock: the time.
         token: makes a random text that names a lease's holder.
-        check: judges code before it is published.
     """
 
     def __init__(
@@ -111,13 +107,11 @@ class ActionsWriter:
         topic: str,
         clock: Clock,
         token: Callable[[], str],
-        check: Checker,
     ) -> None:
         self._reader = reader
         self._sealer = sealer
         self._topic = topic
         self._clock = clock
-        self._check = check
         self._publication = SettingsPublication(
             reader=reader,
             publisher=publisher,
@@ -204,10 +198,7 @@ class ActionsWriter:
         return standing
 
     def _planned(self, draft: FlowDraft) -> _Plan:
-        found = list(flow_draft_problems(draft))
-        for action in draft.actions:
-            found += self._check(action)
-        if found:
+        if found := list(flow_draft_problems(draft)):
             raise SettingsError(source=draft.source, problems=found)
         standing = self._standing(draft.tenant, draft.source)
         flow: list[ActionRef] = []
