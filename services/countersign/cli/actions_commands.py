@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -150,7 +151,9 @@ async def show(
         f" Secrets: {_names(found.secrets)}. Modules: {_names(found.modules)}."
         f" Versions: {', '.join(map(str, numbers))}."
     )
-    answers().print(found.source, end="" if found.source.endswith("\n") else "\n")
+    # Not by way of a console, which makes tabs spaces and takes control characters away.
+    sys.stdout.buffer.write(found.source.encode())
+    sys.stdout.flush()
     return OK
 
 
