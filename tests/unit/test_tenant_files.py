@@ -311,7 +311,7 @@ drawn_settings = st.builds(
 
 @given(settings=drawn_settings)
 def test_what_is_shown_can_be_applied_again(settings: TenantSettings) -> None:
-    """Settings written as a file and read again are the same; only the secret is stars, the flow a comment."""
+    """Settings written as a file and read again are the same; the secret is stars, the flow a comment."""
     text = write_toml(settings)
     assert a_duo_account().client_secret.ciphertext not in text
     read = draft(text)
