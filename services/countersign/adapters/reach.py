@@ -29,13 +29,16 @@ class Reached(NamedTuple):
     publisher: KafkaPublisher
 
 
-async def reach(settings: Settings, readiness: Readiness, stack: AsyncExitStack) -> Reached:
+async def reach(
+    settings: Settings, readiness: Readiness, stack: AsyncExitStack, *, actions: bool = False
+) -> Reached:
     """Return what a service works with; the stack lets go of it again.
 
     Args:
         settings: where it all is.
         readiness: is told of `store` and `tenant-settings`.
         stack: gets what has to be closed.
+        actions: the service runs tenants' Actions, so they are read, too.
 
     Raises:
         SettingsError: the store may evict what it is given.
@@ -46,7 +49,7 @@ async def reach(settings: Settings, readiness: Readiness, stack: AsyncExitStack)
     await verified(store, readiness)
 
     connection = kafka_connection(settings)
-    tenants = TenantSettingsReader(connection, settings.tenant_settings_topic)
+    tenants = TenantSettingsReader(connection, settings.tenant_settings_topic, actions=actions)
     readiness.lacks("tenant-settings", "reading the topic to its end")
     await tenants.start()
     stack.push_async_callback(tenants.stop)

@@ -172,7 +172,7 @@ async def _started(
     settings: Settings, readiness: Readiness, metrics: Metrics, stack: AsyncExitStack
 ) -> Decider:
     """Start a decider; wait for Redis and Kafka as long as it takes."""
-    store, tenants, publisher = await reach(settings, readiness, stack)
+    store, tenants, publisher = await reach(settings, readiness, stack, actions=True)
     decider = Decider(
         settings,
         store=store,
