@@ -29,6 +29,7 @@ from countersign.core.login import LoginAttempted
 from countersign.core.result import Assurance
 from countersign.core.tenant import TenantSettings
 from countersign.decider.app import Decider
+from countersign.decider.effects import Effects
 from countersign.decider.metrics import Metrics
 from countersign.ports import Change, Publisher, Store
 from countersign.probe.readiness import Readiness
@@ -37,6 +38,7 @@ from countersign.wire.dead_letter import DeadLetter, read_dead_letter
 from countersign.wire.inbound import read_event
 from countersign.wire.results import OutboundRecord, Result, read_result
 from tests.builders import InboundRecord, a_tenant, a_visit
+from tests.no_flows import no_effects
 
 if TYPE_CHECKING:
     from countersign.local import Stack
@@ -216,6 +218,7 @@ class Bus:
         self,
         *tenants: TenantSettings,
         store: Store | None = None,
+        effects: Effects | None = None,
         publisher: Publisher | None = None,
         settings: Settings | None = None,
     ) -> AsyncIterator[Decider]:
@@ -225,6 +228,7 @@ class Bus:
         decider = Decider(
             settings,
             store=store or self.store,
+            effects=effects or no_effects(),
             publisher=publisher or own,
             tenants=FixedTenants(*(tenants or (a_tenant(),))),
             readiness=Readiness("events"),
@@ -259,6 +263,7 @@ async def open_bus(stack: Stack, *, partitions: int = 3, **overrides: Any) -> As
             "kafka_bootstrap": stack.kafka,
             "redis_url": stack.redis_url,
             "identifier_key": base64.b64encode(secrets.token_bytes(32)).decode(),
+            "settings_key": base64.b64encode(secrets.token_bytes(32)).decode(),
             "login_events_topic": f"login-events-{name}",
             "mfa_results_topic": f"mfa-results-{name}",
             "dead_letters_topic": f"login-events-dlq-{name}",

@@ -37,6 +37,7 @@ from tests.builders import (
     a_return,
 )
 from tests.machine_laws import Ledger
+from tests.no_flows import no_effects
 from tests.shaky import ShakyPublisher, SharedStore
 
 _FORGED: Final = "A" * 43
@@ -51,7 +52,9 @@ class World(Ledger):
         super().__init__()
         self.store, self.bus = SharedStore(), ShakyPublisher()
         self._settings = load_settings(public_url=CHALLENGER, identifier_key=IDENTIFIER_KEY)
-        self.judge = Judge(self.store, PSEUDONYMS, public_url=CHALLENGER, clock=lambda: self.now)
+        self.judge = Judge(
+            self.store, no_effects(), PSEUDONYMS, public_url=CHALLENGER, clock=lambda: self.now
+        )
         self.challengers = [self.fresh(), self.fresh()]
         self.browsers = [Browser(self.challengers[0].app) for _ in range(4)]
         self._looked_at = 0

@@ -140,6 +140,8 @@ class Store(Protocol):
     async def record(self, recordings: Sequence[Recording]) -> list[Decision | None]:
         """Record each decision unless one stands, and return the ones that stand.
 
+        A decision that was recorded here and now is returned as the object that it is.
+
         None: nothing stands, since the remembered browser that a decision rests on was forgotten in between;
         the event has to be judged anew.
 

@@ -14,6 +14,7 @@ from countersign.probe.readiness import Readiness
 from countersign.settings import Settings
 from tests.benchmarks.load import TENANTS
 from tests.bus import FixedTenants
+from tests.no_flows import no_effects
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
@@ -23,6 +24,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     decider = Decider(
         settings,
         store=redis_store(settings, client),
+        effects=no_effects(),
         publisher=publisher,
         # Reading them from their topic is done once, before the first event.
         tenants=FixedTenants(*TENANTS.values()),

@@ -25,6 +25,7 @@ from countersign.wire.inbound import read_event
 from tests.benchmarks.figures import StoreBytes
 from tests.benchmarks.load import SOURCE, TENANTS, Kind, User, make_login, make_user, utc_now
 from tests.builders import a_return_record, a_visit
+from tests.no_flows import no_effects
 
 _AT_ONCE = 500
 _CODE = "the-right-code"
@@ -64,7 +65,11 @@ class Writer:
         self._pseudonyms = Pseudonyms(settings.identifier_key_bytes())
         self._store = redis_store(settings, client)
         self._judge = Judge(
-            self._store, self._pseudonyms, public_url=settings.public_url, clock=utc_now
+            self._store,
+            no_effects(),
+            self._pseudonyms,
+            public_url=settings.public_url,
+            clock=utc_now,
         )
 
     async def logins(self, users: Sequence[User]) -> Snapshot:

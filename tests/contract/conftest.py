@@ -14,14 +14,16 @@ import pytest
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from countersign.adapters.memory.caches import MemoryCaches
 from countersign.adapters.memory.store import MemoryStore
-from countersign.adapters.redis.connection import connect_redis
+from countersign.adapters.redis.caches import RedisCaches
+from countersign.adapters.redis.connection import RedisClient, connect_redis
 from countersign.adapters.redis.store import RedisStore
 from countersign.local import Server
 from countersign.local.ports import HOST, free_port
 from countersign.local.server import Launch
 from countersign.local.valkey import program
-from countersign.ports import Store
+from countersign.ports import Caches, Store
 from countersign.settings import load_settings
 from tests.builders import PSEUDONYMS
 
@@ -36,6 +38,22 @@ class MakeStore(Protocol):
 
     def __call__(self) -> AbstractAsyncContextManager[Store]:
         """Return the store; it is closed with the context."""
+        ...
+
+
+class MakeCaches(Protocol):
+    """Makes caches with nothing in them."""
+
+    def __call__(self) -> AbstractAsyncContextManager[Caches]:
+        """Return the caches; they are closed with the context."""
+        ...
+
+
+class OpenRedis(Protocol):
+    """Opens a connection to an empty server or cluster."""
+
+    def __call__(self) -> AbstractAsyncContextManager[RedisClient]:
+        """Return the connection; it is closed with the context."""
         ...
 
 
@@ -67,37 +85,62 @@ def cluster(stack: Stack) -> Iterator[str]:
 
 
 @pytest.fixture(params=["memory", "server", "cluster"])
-def make_store(request: pytest.FixtureRequest) -> MakeStore:
-    """Each kind of store in turn."""
+def open_redis(request: pytest.FixtureRequest) -> OpenRedis | None:
+    """Each kind of store in turn: how its connection is opened; None for the one in memory."""
     if request.param == "memory":
-        return _in_memory
+        return None
     url = (
         request.getfixturevalue("stack").redis_url
         if request.param == "server"
         else request.getfixturevalue("cluster")
     )
-    in_cluster = request.param == "cluster"
+    settings = load_settings(redis_url=url, redis_cluster=request.param == "cluster")
 
     @asynccontextmanager
-    async def on_redis() -> AsyncIterator[Store]:
-        client = connect_redis(load_settings(redis_url=url, redis_cluster=in_cluster))
+    async def opened() -> AsyncIterator[RedisClient]:
+        client = connect_redis(settings)
         try:
             await client.flushall()
+            yield client
+        finally:
+            await client.aclose()
+
+    return opened
+
+
+@pytest.fixture
+def make_store(open_redis: OpenRedis | None) -> MakeStore:
+    """Each kind of store in turn."""
+
+    @asynccontextmanager
+    async def made() -> AsyncIterator[Store]:
+        if open_redis is None:
+            yield MemoryStore(PSEUDONYMS)
+            return
+        async with open_redis() as client:
             yield RedisStore(
                 client,
                 PSEUDONYMS,
                 dedupe_window=timedelta(hours=24),
                 retention=timedelta(hours=1),
             )
-        finally:
-            await client.aclose()
 
-    return on_redis
+    return made
 
 
-@asynccontextmanager
-async def _in_memory() -> AsyncIterator[Store]:
-    yield MemoryStore(PSEUDONYMS)
+@pytest.fixture
+def make_caches(open_redis: OpenRedis | None) -> MakeCaches:
+    """The caches of each kind of store in turn."""
+
+    @asynccontextmanager
+    async def made() -> AsyncIterator[Caches]:
+        if open_redis is None:
+            yield MemoryCaches()
+            return
+        async with open_redis() as client:
+            yield RedisCaches(client, PSEUDONYMS)
+
+    return made
 
 
 async def _pings(port: int) -> bool:

@@ -30,9 +30,10 @@ def environment(bus: Bus) -> dict[str, str]:
             "probe_port",
         )
     }
-    key = bus.settings.identifier_key
-    assert key is not None
-    given["COUNTERSIGN_IDENTIFIER_KEY"] = key.get_secret_value()
+    for name in ("identifier_key", "settings_key"):
+        key = getattr(bus.settings, name)
+        assert key is not None
+        given[f"COUNTERSIGN_{name.upper()}"] = key.get_secret_value()
     return {**os.environ, **given, "PYTHONPATH": str(ROOT)}
 
 

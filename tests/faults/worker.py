@@ -29,6 +29,7 @@ from countersign.settings import Settings, load_settings
 from countersign.wire.results import OutboundRecord
 from tests.builders import a_tenant
 from tests.bus import FixedTenants
+from tests.no_flows import no_effects
 
 POINTS = (
     "polled",
@@ -136,6 +137,7 @@ async def main(point: str) -> None:
     decider = Decider(
         settings,
         store=Dying(store, point),
+        effects=no_effects(),
         publisher=HalfPublisher(publisher)
         if point == "half published"
         else Dying(publisher, point),

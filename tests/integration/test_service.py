@@ -191,9 +191,10 @@ async def test_evicting_store_is_refused(bus: Bus, stack: Stack) -> None:
             await redis.stop()
 
 
-async def test_without_a_key_nothing_starts(bus: Bus) -> None:
-    """Without its identifier key a decider ends with status 1, and says how to make one."""
-    given = {**environment(bus), "COUNTERSIGN_IDENTIFIER_KEY": ""}
+@pytest.mark.parametrize("key", ["COUNTERSIGN_IDENTIFIER_KEY", "COUNTERSIGN_SETTINGS_KEY"])
+async def test_without_a_key_nothing_starts(bus: Bus, key: str) -> None:
+    """Without one of its keys a decider ends with status 1, and says how to make one."""
+    given = {**environment(bus), key: ""}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "countersign", "decider"),
         env=given,
@@ -201,7 +202,7 @@ async def test_without_a_key_nothing_starts(bus: Bus) -> None:
     )
     _, said = await process.communicate()
     assert process.returncode == 1
-    assert b"COUNTERSIGN_IDENTIFIER_KEY" in said
+    assert key.encode() in said
     assert b"openssl rand" in said
 
 

@@ -36,6 +36,7 @@ from tests.builders import (
     a_tenant,
 )
 from tests.bus import FixedTenants
+from tests.no_flows import no_effects
 from tests.signals import (
     ASSURANCE_LEVEL_CHANGE,
     a_heeding_tenant,
@@ -136,7 +137,11 @@ class Bench:
         self.metrics = Metrics()
         self.handler = BatchHandler(
             judge=Judge(
-                self.store, PSEUDONYMS, public_url="https://mfa.example.com/", clock=self.now
+                self.store,
+                no_effects(),
+                PSEUDONYMS,
+                public_url="https://mfa.example.com/",
+                clock=self.now,
             ),
             store=self.store,
             publisher=self.publisher,

@@ -33,6 +33,7 @@ from countersign.probe.readiness import Readiness
 from countersign.settings import load_settings
 from tests.builders import PSEUDONYMS
 from tests.bus import FixedTenants
+from tests.no_flows import no_effects
 
 PLACE = TopicPartition("login-events", 0)
 OTHER = TopicPartition("login-events", 1)
@@ -356,6 +357,7 @@ async def a_decider(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Decider]:
     decider = Decider(
         load_settings(identifier_key=base64.b64encode(bytes(32)).decode()),
         store=MemoryStore(PSEUDONYMS),
+        effects=no_effects(),
         publisher=MemoryPublisher(),
         tenants=FixedTenants(),
         readiness=Readiness("events"),

@@ -33,6 +33,7 @@ from tests.builders import (
     a_tenant,
     decided,
 )
+from tests.no_flows import no_effects
 
 Meanwhile = Callable[[MemoryStore], Awaitable[object]]
 
@@ -68,7 +69,7 @@ class SharedStore(MemoryStore):
 
 async def answer(store: MemoryStore, event: Inbound, now: datetime = NOW) -> Answer:
     """Return the answer to a wave of one event."""
-    judge = Judge(store, PSEUDONYMS, public_url=CHALLENGER, clock=lambda: now)
+    judge = Judge(store, no_effects(), PSEUDONYMS, public_url=CHALLENGER, clock=lambda: now)
     ((_, answered),) = await judge.answer([Entry(0, event, a_tenant())])
     return answered
 

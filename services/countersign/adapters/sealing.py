@@ -17,6 +17,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from countersign.core.errors import Problem, SettingsError
 from countersign.core.sealed import SealedSecret
+from countersign.settings import Settings
+from countersign.settings.secret_files import settings_keys_now
 
 NONCE_BYTES: Final = 12
 """96 bits (NIST SP 800-38D, section 8.2). Random ones are good for 2^32 secrets a key."""
@@ -125,6 +127,15 @@ class Sealer:
                 "does not open: it was changed, or sealed for another tenant or Duo account",
                 "Apply the settings again with the secret in them",
             ) from None
+
+
+def sealer_of(settings: Settings) -> Sealer:
+    """Return a sealer with the deployment's keys; renewed ones are found in their files.
+
+    Raises:
+        SettingsError: there is no settings key.
+    """
+    return Sealer(settings.settings_keys(), newer=lambda: settings_keys_now(settings))
 
 
 def _bound_to(tenant: str, purpose: str) -> bytes:

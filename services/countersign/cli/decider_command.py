@@ -20,9 +20,14 @@ def decider() -> int:
     COUNTERSIGN_PROBE_HOST:COUNTERSIGN_PROBE_PORT, `/health` while it lives, `/ready` while it takes
     events, `/metrics` for Prometheus.
 
-    Needs COUNTERSIGN_IDENTIFIER_KEY, the same for all deciders; `countersign config` lists the rest.
+    Tenants' Actions run in a process of their own beside it, without network, files or credentials.
+
+    Needs COUNTERSIGN_IDENTIFIER_KEY, the same for all deciders, and COUNTERSIGN_SETTINGS_KEY, which opens
+    the secrets of tenants' Actions; `countersign config` lists the rest.
     """
     settings = load_settings()
     set_up_logs(settings.log_level, settings.log_format)
-    settings.identifier_key_bytes()  # before anything is opened: without it nothing works
+    # Before anything is opened: without them nothing works.
+    settings.identifier_key_bytes()
+    settings.settings_keys()
     return asyncio.run(serve(settings))

@@ -65,8 +65,7 @@ class Case:
 
     def expired(self) -> bool:
         """The login's own `expires_at` has passed."""
-        expires_at = self.data.login.expires_at
-        return expires_at is not None and self.now >= expires_at
+        return self.data.login.has_expired(self.now)
 
     def action_denied(self) -> bool:
         """An Action denied the login."""

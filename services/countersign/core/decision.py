@@ -28,10 +28,20 @@ from countersign.core.result import (
 from countersign.core.tenant import TenantSettings
 
 
-class _Row(NamedTuple):
+class Row(NamedTuple):
+    """A row of the table.
+
+    Attributes:
+        rule: what it is called in a trace.
+        when: its condition.
+        then: gives the decision; None where it only speaks for one.
+        means: its condition in words, as in "mfa-not-due: nobody asks for MFA".
+    """
+
     rule: str
     when: Callable[[Case], bool]
     then: Callable[[Case, list[str]], Decision] | None
+    means: str
 
 
 def _ruled(case: Case, kind: ResultType, reason: Reason, trace: list[str]) -> Decision:
@@ -91,32 +101,53 @@ def _challenge(case: Case, trace: list[str]) -> Decision:
 _SPEAK = None
 
 # fmt: off
-TABLE: tuple[_Row, ...] = (
-    #    the rule                    speaks when                    and says
-    _Row("login-expired",            Case.expired,                  _deny(Reason.LOGIN_EXPIRED)),
-    _Row("action-denied",            Case.action_denied,            _deny(Reason.ACTION_DENIED)),
-    _Row("action-redirects",         Case.action_redirects,         _deny(Reason.REDIRECTED)),
-    _Row("action-failed",            Case.action_failed,            _deny(Reason.ACTION_ERROR)),
+TABLE: tuple[Row, ...] = (
+    #   the rule                    speaks when                  and says
+    #                                                            which means
+    Row("login-expired",            Case.expired,                _deny(Reason.LOGIN_EXPIRED),
+        "the login's own expires_at has passed"),
+    Row("action-denied",            Case.action_denied,          _deny(Reason.ACTION_DENIED),
+        "an Action denied the login"),
+    Row("action-redirects",         Case.action_redirects,       _deny(Reason.REDIRECTED),
+        "an Action sends the browser elsewhere"),
+    Row("action-failed",            Case.action_failed,          _deny(Reason.ACTION_ERROR),
+        "an Action failed"),
 
-    _Row("step-up-acr",              lambda c: c.acr_asks,          _SPEAK),
-    _Row("step-up-max-age",          lambda c: c.max_age_asks,      _SPEAK),
-    _Row("action-asks",              lambda c: c.action_asks,       _SPEAK),
-    _Row("action-suppresses",        Case.action_suppresses,        _SPEAK),
-    _Row("policy-all-applications",  lambda c: c.all_applications,  _SPEAK),
-    _Row("policy-low-confidence",    lambda c: c.low_confidence,    _SPEAK),
-    _Row("mfa-not-due",              Case.not_due,                  _allow(Reason.MFA_NOT_DUE)),
+    Row("step-up-acr",              lambda c: c.acr_asks,        _SPEAK,
+        "the relying party asks for MFA by acr_values"),
+    Row("step-up-max-age",          lambda c: c.max_age_asks,    _SPEAK,
+        "no MFA of this session is as fresh as max_age asks"),
+    Row("action-asks",              lambda c: c.action_asks,     _SPEAK,
+        "an Action asks for MFA"),
+    Row("action-suppresses",        Case.action_suppresses,      _SPEAK,
+        "an Action switches the policy's MFA off"),
+    Row("policy-all-applications",  lambda c: c.all_applications, _SPEAK,
+        "the policy asks for MFA at every login"),
+    Row("policy-low-confidence",    lambda c: c.low_confidence,  _SPEAK,
+        "the adaptive policy asks for MFA, since the confidence is low or unknown"),
+    Row("mfa-not-due",              Case.not_due,                _allow(Reason.MFA_NOT_DUE),
+        "nobody asks for MFA"),
 
-    _Row("no-usable-factor",         Case.no_provider,              _deny(Reason.NO_USABLE_FACTOR)),
-    _Row("other-provider",           Case.delegated,                _delegate),
+    Row("no-usable-factor",         Case.no_provider,            _deny(Reason.NO_USABLE_FACTOR),
+        "MFA is due, and nobody can challenge"),
+    Row("other-provider",           Case.delegated,              _delegate,
+        "another provider than Duo is due"),
 
-    _Row("browser-ignored",          Case.browser_ignored,          _SPEAK),
-    _Row("remembered-browser",       Case.browser_counts,           _allow(Reason.REMEMBERED_BROWSER)),
+    Row("browser-ignored",          Case.browser_ignored,        _SPEAK,
+        "the browser is remembered, and that is not enough for this login"),
+    Row("remembered-browser",       Case.browser_counts,         _allow(Reason.REMEMBERED_BROWSER),
+        "the browser is remembered, and that is enough"),
 
-    _Row("duo-username-missing",     Case.nameless,                 _deny(Reason.DUO_USERNAME_MISSING)),
-    _Row("return-url-not-allowed",   Case.return_url_refused,       _deny(Reason.RETURN_URL_NOT_ALLOWED)),
-    _Row("push-cool-down",           Case.cooling_down,             _deny(Reason.PUSH_COOL_DOWN)),
-    _Row("push-budget-spent",        Case.budget_spent,             _deny(Reason.PUSH_BUDGET_SPENT)),
-    _Row("duo-challenge",            lambda _: True,                _challenge),
+    Row("duo-username-missing",     Case.nameless,               _deny(Reason.DUO_USERNAME_MISSING),
+        "the user lacks the attribute that is the Duo user name"),
+    Row("return-url-not-allowed",   Case.return_url_refused,     _deny(Reason.RETURN_URL_NOT_ALLOWED),
+        "the login's return_url is not one that the tenant allows"),
+    Row("push-cool-down",           Case.cooling_down,           _deny(Reason.PUSH_COOL_DOWN),
+        "the user refused prompts lately, and is left alone"),
+    Row("push-budget-spent",        Case.budget_spent,           _deny(Reason.PUSH_BUDGET_SPENT),
+        "one more prompt would be one too many"),
+    Row("duo-challenge",            lambda _: True,              _challenge,
+        "Duo challenges the user"),
 )
 # fmt: on
 
@@ -144,7 +175,7 @@ def decide(  # a decision's inputs are what they are
     """
     case = Case(event, tenant, effect, facts, now, link)
     trace = list(effect.trace)
-    for rule, when, then in TABLE:
+    for rule, when, then, _ in TABLE:
         if when(case):
             trace.append(rule)
             if then is not None:

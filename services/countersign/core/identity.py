@@ -121,11 +121,11 @@ class Pseudonyms:
         # A keyed state is made once a kind and copied for each value: that costs half of a new one.
         # The latest hashes are kept, since one event asks for each of its own several times.
         keep = lru_cache(maxsize=_REMEMBERED_HASHES)
-        event, user, browser, code, state, cookie, nonce, returned = (
+        event, user, browser, code, state, cookie, nonce, returned, cache = (
             hashlib.blake2b(key=key, digest_size=16, person=kind)
             for kind in (
                 *(b"event", b"user", b"browser", b"code"),
-                *(b"state", b"cookie", b"nonce", b"return"),
+                *(b"state", b"cookie", b"nonce", b"return", b"cache"),
             )
         )
         self._event = keep(partial(_hash, event))
@@ -136,6 +136,7 @@ class Pseudonyms:
         self._cookie = partial(_hash, cookie)
         self._nonce = partial(_hash, nonce)
         self._returned = partial(_hash, returned)
+        self._cache = keep(partial(_hash, cache))
 
     def event(self, identity: EventIdentity) -> str:
         """Return what stands for a login event in a key."""
@@ -148,6 +149,10 @@ class Pseudonyms:
     def browser(self, tenant: str, subject: str, browser_id: str) -> str:
         """Return what stands for a user's browser; another user's same browser has another hash."""
         return self._browser(tenant, subject, browser_id)
+
+    def cache(self, tenant: str) -> str:
+        """Return what stands for the cache of a tenant's Actions in a key."""
+        return self._cache(tenant)
 
     def challenge(self, identity: EventIdentity, bucket: int) -> str:
         """Return the challenge id of an event: its user's bucket in hex, then the event's hash.

@@ -201,6 +201,10 @@ class Login(_Part, frozen=True, kw_only=True):
     return_url: Url | None = None
     expires_at: Instant | None = None
 
+    def has_expired(self, now: datetime) -> bool:
+        """Say whether the login is void by now."""
+        return self.expires_at is not None and now >= self.expires_at
+
 
 class PostLoginEvent(_Part, frozen=True, kw_only=True):
     """The data of `login.attempted`."""

@@ -18,6 +18,7 @@ from countersign.adapters.reach import reach
 from countersign.core.identity import Pseudonyms
 from countersign.decider.agent import BatchHandler, Topics
 from countersign.decider.channel import Batch, BatchChannel
+from countersign.decider.effects import Effects
 from countersign.decider.judge import Judge
 from countersign.decider.limit import DeadLetterLimit
 from countersign.decider.metrics import Metrics
@@ -63,6 +64,7 @@ class Decider:
     Args:
         settings: the process's settings.
         store: what is remembered.
+        effects: what tenants' Actions ask for.
         publisher: the way onto the bus.
         tenants: the tenants' settings.
         readiness: what is still lacking.
@@ -74,6 +76,7 @@ class Decider:
         settings: Settings,
         *,
         store: Store,
+        effects: Effects,
         publisher: Publisher,
         tenants: TenantDirectory,
         readiness: Readiness,
@@ -82,6 +85,7 @@ class Decider:
         handler = BatchHandler(
             judge=Judge(
                 store,
+                effects,
                 Pseudonyms(settings.identifier_key_bytes()),
                 public_url=settings.public_url,
                 clock=utc_now,

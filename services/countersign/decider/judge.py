@@ -17,7 +17,7 @@ from countersign.core import remember
 from countersign.core.challenge import Challenge, come_back, earns_remembering
 from countersign.core.decision import decide
 from countersign.core.duo_username import duo_username
-from countersign.core.effect import NO_EFFECT
+from countersign.core.effect import Effect
 from countersign.core.errors import Defect, InvalidEventError
 from countersign.core.identity import Pseudonyms, bucket_of
 from countersign.core.language import language_tags
@@ -30,10 +30,12 @@ from countersign.core.login import (
     refuse_from_the_future,
 )
 from countersign.core.remember import RememberedBrowser
-from countersign.core.result import ChallengeLink, Decision, Outcome, Reason, to_milliseconds
+from countersign.core.result import Decision, Outcome, Reason, to_milliseconds
 from countersign.core.tenant import TenantSettings
+from countersign.decider.effects import Cached, Effects
+from countersign.decider.link import challenge_link
 from countersign.decider.waves import Entry
-from countersign.ports import Change, Clock, Recording, Standing, Store
+from countersign.ports import CacheWrites, Change, Clock, Recording, Standing, Store
 
 
 class Decided(NamedTuple):
@@ -65,6 +67,12 @@ class _Attempt(NamedTuple):
     tenant: TenantSettings | None
 
 
+class _Undecided(NamedTuple):
+    attempt: _Attempt
+    tenant: TenantSettings
+    standing: Standing
+
+
 class _Return(NamedTuple):
     place: int
     event: LoginReturned
@@ -76,17 +84,25 @@ class Judge:
 
     Args:
         store: what is remembered.
+        effects: what tenants' Actions ask for.
         pseudonyms: the keyed hashes of the deployment.
         public_url: what the challenges' URLs start with.
         clock: the time.
     """
 
     def __init__(
-        self, store: Store, pseudonyms: Pseudonyms, *, public_url: str, clock: Clock
+        self,
+        store: Store,
+        effects: Effects,
+        pseudonyms: Pseudonyms,
+        *,
+        public_url: str,
+        clock: Clock,
     ) -> None:
         self._store = store
+        self._effects = effects
         self._pseudonyms = pseudonyms
-        self._public_url = public_url.rstrip("/")
+        self._public_url = public_url
         self._clock = clock
 
     async def answer(self, wave: Sequence[Entry]) -> Iterable[tuple[int, Answer]]:
@@ -135,10 +151,13 @@ class Judge:
         self, attempts: Sequence[_Attempt], now: datetime
     ) -> list[tuple[int, Answer]]:
         answers: list[tuple[int, Answer]] = []
+        asked: dict[int, Effect] = {}
         while attempts:
-            undecided: list[_Attempt] = []
-            recordings: list[Recording] = []
-            known = await self._store.facts([attempt.event for attempt in attempts])
+            undecided: list[_Undecided] = []
+            known, cached = await asyncio.gather(
+                self._store.facts([attempt.event for attempt in attempts]),
+                self._effects.cached(attempt.tenant for attempt in attempts),
+            )
             for attempt, standing in zip(attempts, known, strict=True):
                 if standing.conflict:
                     answers.append((attempt.place, _conflict()))
@@ -148,11 +167,25 @@ class Judge:
                     # Only now: what was decided once stands, whatever the clock and the settings say by now.
                     answers.append((attempt.place, refusal))
                 elif attempt.tenant is not None:
-                    undecided.append(attempt)
-                    recordings.append(self._recording(attempt.event, attempt.tenant, standing, now))
+                    undecided.append(_Undecided(attempt, attempt.tenant, standing))
+            await self._ask(undecided, asked, cached, now)
+            recordings = [
+                self._recording(attempt.event, tenant, asked[attempt.place], standing, now)
+                for attempt, tenant, standing in undecided
+            ]
             recorded = await self._store.record(recordings)
+            await self._effects.keep(
+                [
+                    CacheWrites(tenant=tenant.tenant, at=now, writes=asked[attempt.place].cache)
+                    for (attempt, tenant, _), recording, decision in zip(
+                        undecided, recordings, recorded, strict=True
+                    )
+                    # The same object: recorded here and now.
+                    if decision is recording.decision and asked[attempt.place].cache
+                ]
+            )
             attempts = []
-            for attempt, decision in zip(undecided, recorded, strict=True):
+            for (attempt, _, _), decision in zip(undecided, recorded, strict=True):
                 if decision is None:
                     # Its browser was forgotten since the facts were read, by a report of fraud for example.
                     attempts.append(attempt)
@@ -160,13 +193,29 @@ class Judge:
                     answers.append((attempt.place, Decided(attempt.event, decision)))
         return answers
 
+    async def _ask(
+        self,
+        undecided: Sequence[_Undecided],
+        asked: dict[int, Effect],
+        cached: Cached,
+        now: datetime,
+    ) -> None:
+        """Run the flows of those that have no effect yet; judging anew doesn't run them again."""
+        new = [one for one in undecided if one.attempt.place not in asked]
+        logins = [(one.attempt.event, one.tenant) for one in new]
+        for one, effect in zip(new, await self._effects.of(logins, cached, now), strict=True):
+            asked[one.attempt.place] = effect
+
     def _recording(
-        self, event: LoginAttempted, tenant: TenantSettings, standing: Standing, now: datetime
+        self,
+        event: LoginAttempted,
+        tenant: TenantSettings,
+        effect: Effect,
+        standing: Standing,
+        now: datetime,
     ) -> Recording:
-        challenge_id = self._pseudonyms.challenge(event.identity, bucket_of(event.key_hash))
-        link = ChallengeLink(challenge_id, f"{self._public_url}/c/{challenge_id}")
-        # Tenant code has its place here: its effect is the third argument.
-        decision = decide(event, tenant, NO_EFFECT, standing.facts, now, link)
+        link = challenge_link(self._pseudonyms, event, self._public_url)
+        decision = decide(event, tenant, effect, standing.facts, now, link)
         if event.traceparent is not None:
             # In the record, since a sender that tries again may well trace it anew (law 2).
             decision = msgspec.structs.replace(decision, traceparent=event.traceparent)
@@ -174,7 +223,7 @@ class Judge:
             return Recording(
                 event=event,
                 decision=decision,
-                challenge=self._challenge(event, tenant, decision),
+                challenge=self._challenge(event, tenant, effect, decision),
                 budget=tenant.push_budget,
             )
         browser = standing.facts.remembered
@@ -185,14 +234,14 @@ class Judge:
         return Recording(event=event, decision=decision)
 
     def _challenge(
-        self, event: LoginAttempted, settings: TenantSettings, decision: Decision
+        self, event: LoginAttempted, settings: TenantSettings, effect: Effect, decision: Decision
     ) -> Challenge:
         assert decision.challenge is not None  # noqa: S101  # the caller has looked
         assert decision.challenge_expires_at is not None  # noqa: S101  # it comes with the challenge
         browser = event.event.login.browser_id if decision.may_remember else None
         tenant = event.identity.tenant
         transaction = event.event.transaction
-        name = duo_username(event.event.user, settings.mfa.duo_username)
+        name = effect.duo_username or duo_username(event.event.user, settings.mfa.duo_username)
         assert name is not None  # noqa: S101  # without one there is no challenge
         assert event.event.login.return_url is not None  # noqa: S101  # likewise
         return Challenge(
@@ -205,6 +254,7 @@ class Judge:
             settings_version=decision.settings_version,
             duo_username=name,
             return_url=event.event.login.return_url,
+            duo=effect.duo,
             browser=self._pseudonyms.browser(tenant, event.subject, browser) if browser else None,
             ui_locales=language_tags(transaction.ui_locales) if transaction is not None else (),
             traceparent=event.traceparent,

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from countersign.adapters.duo.universal import DuoUniversal
-from countersign.adapters.sealing import Sealer
+from countersign.adapters.sealing import Sealer, sealer_of
 from countersign.core.errors import Problem, SettingsError
 from countersign.settings import Settings
 from countersign.settings.model import SOURCE, variable
-from countersign.settings.secret_files import settings_keys_now
 
 CALLBACK_PATH: Final = "/callback"
 """Where Duo sends browsers back to, below the public URL."""
@@ -36,9 +35,7 @@ def duo_universal_of(settings: Settings, sealer: Sealer | None = None) -> DuoUni
         )
         raise SettingsError(source=SOURCE, problems=[problem])
     return DuoUniversal(
-        sealer
-        if sealer is not None
-        else Sealer(settings.settings_keys(), newer=lambda: settings_keys_now(settings)),
+        sealer if sealer is not None else sealer_of(settings),
         redirect_uri=redirect_uri,
         hosts=settings.duo_hosts,
         ca_file=settings.duo_ca_file,

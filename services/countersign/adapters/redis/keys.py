@@ -58,6 +58,12 @@ class Keys:
         """Return the key of a bucket's deadlines."""
         return f"{{{bucket:02x}}}:due"
 
+    def cache(self, tenant: str) -> tuple[int, str]:
+        """Return bucket and key of the cache of a tenant's Actions; as with claims, no user's bucket."""
+        name = self.pseudonyms.cache(tenant)
+        bucket = crc32(name.encode()) % BUCKETS
+        return bucket, f"{{{bucket:02x}}}:cache:{name}"
+
     def user(self, tenant: str, subject: str) -> tuple[int, str]:
         """Return a user's bucket, and what stands for the user."""
         bucket = bucket_of(murmur2(user_key(tenant, subject)))
