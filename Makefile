@@ -6,7 +6,7 @@ TOGETHER ?= --numprocesses 2 --dist loadfile --no-loadscope-reorder
 BIN    := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types layers format bench bench-challenger screenshots lock bundles clean
+.PHONY: help setup demo test check lint types layers format bench bench-challenger screenshots bundles lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -52,15 +52,14 @@ bench-challenger: setup  ## measure round trips through the challenger, and visi
 screenshots: setup  ## take the pictures of the walk again (needs a Chromium)
 	@PYTHONPATH=. $(BIN)/python -m tests.e2e.screenshots $(ARGS)
 
+bundles:  ## build what the sandbox takes from npm anew (needs Node)
+	@cd tools/bundles && npm install --no-package-lock --no-audit --no-fund --ignore-scripts && node build.mjs
+
 lock: setup  ## resolve the dependencies anew
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 		--extra services pyproject.toml -o requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 		--extra services --extra local --group dev pyproject.toml -o requirements-dev.lock
 
-bundles:  ## build the JavaScript bundles anew (needs npm)
-	@cd bundles && npm ci --no-audit --no-fund --ignore-scripts
-	@cd bundles && node build.mjs ../services/countersign/actions/javascript/bundles
-
 clean:  ## remove what the targets made
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache bundles/node_modules
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

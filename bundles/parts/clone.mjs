@@ -1,1 +1,0 @@
-export { default as structuredClone } from "core-js-pure/stable/structured-clone.js";

@@ -1,1 +1,0 @@
-export { TextDecoder, TextEncoder } from "@exodus/bytes/encoding-lite.js";
