@@ -108,20 +108,3 @@ def test_the_platform_adds_its_names_and_nothing_else() -> None:
         "before[0] === Object && before[1] === Array.prototype.map"
         " && before[2] === Uint8Array.prototype.toString"
     )
-
-
-def test_the_licences_of_what_the_bundles_hold_are_beside_them() -> None:
-    """Each package is named with its version and its terms."""
-    held = (BUILT / "LICENSES.txt").read_text("utf-8")
-    for package in (
-        "@exodus/bytes",
-        "acorn",
-        "acorn-walk",
-        "base64-js",
-        "buffer",
-        "core-js-pure",
-        "ieee754",
-    ):
-        assert f"{package} " in held
-    for file in BUILT.glob("*.js"):
-        assert "sourceMappingURL" not in file.read_text("utf-8")
