@@ -105,13 +105,14 @@ class Child:
                 child.lacks = _ready.decode(await child._frame()).lacks
         except (LostError, TimeoutError, msgspec.MsgspecError) as error:
             child.kill()
-            assert process.stderr is not None
-            told = (await process.stderr.read(_TOLD)).decode(errors="replace").strip()
+            told = await process.stderr.read(_TOLD) if process.stderr else b""
             await child.gone()
-            reason = told.rpartition("\n")[2] or str(error) or "it was not ready in time"
+            last_line = told.decode(errors="replace").strip().rpartition("\n")[2]
+            reason = last_line or str(error) or "it was not ready in time"
             raise LostError(reason) from error
         except BaseException:
             child.kill()
+            await child.gone()
             raise
         return child
 
@@ -208,7 +209,7 @@ async def _process(program: Sequence[str], there: socket.socket) -> asyncio.subp
     libraries = {name: os.environ[name] for name in _LIBRARIES if name in os.environ}
     return await asyncio.create_subprocess_exec(
         *program,
-        stdin=there,
+        stdin=there.fileno(),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
         env={"TZ": "UTC", **libraries},

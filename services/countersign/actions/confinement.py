@@ -15,6 +15,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 NOBODY: Final = 65_534
@@ -57,7 +58,7 @@ def confine(*, memory: int) -> tuple[str, ...]:
         # After the user was changed, which takes it back.
         **_linux(),
         "inherited": _close_the_rest,
-        **{name: lambda limit=limit: _limit(*limit) for name, limit in limits.items()},
+        **{name: partial(_limit, *limit) for name, limit in limits.items()},
     }
     return tuple(name for name, step in steps.items() if not _taken(step))
 
@@ -103,7 +104,7 @@ def _prctl(option: int, value: int) -> None:
 
 
 def _close_the_rest() -> None:
-    sys.stdin = sys.stdout = sys.stderr = None  # type: ignore[assignment]  # as Python has it without them
+    sys.stdin = sys.stdout = sys.stderr = None
     gc.collect()
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     most = _MOST_DESCRIPTORS if soft == resource.RLIM_INFINITY else min(soft, _MOST_DESCRIPTORS)

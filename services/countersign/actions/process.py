@@ -32,6 +32,7 @@ from countersign.actions.frames import (
     Work,
     framed,
 )
+from countersign.actions.realm import Realm
 from countersign.actions.realms import Realms, Runnable
 from countersign.core.action import ActionKind
 
@@ -113,19 +114,17 @@ def _where(error: BaseException) -> str:
 
 def warm_up(make: Callable[[FlowCode], Runnable]) -> None:
     """Run a login of nobody, so that everything that is read when it is first needed has been read."""
-    action = ActionCode(
-        name="warm-up",
-        version=1,
-        kind=ActionKind.ACTION,
-        source="exports.onExecutePostLogin = async () => {};",
-    )
+    source = "exports.onExecutePostLogin = async () => {};"
+    action = ActionCode(name="warm-up", version=1, kind=ActionKind.ACTION, source=source)
     flow = FlowCode(actions=(action,), time_limit=1.0, flow_time_limit=1.0)
-    login = FlowLogin(
-        tenant="warm-up", event=b'{"user":{},"client":{}}', at=0, seed=bytes(16), cache={}
+    login = FlowLogin(tenant="warm-up", event=b'{"user":{},"client":{}}', at=0, seed=bytes(16))
+    work = Work(
+        number=0, flows={1: flow}, dropped=(), shares={"warm-up": 1.0}, every=1, logins=[(1, login)]
     )
-    report = make(flow).run(login)
-    _work.decode(_encode(Work(0, {1: flow}, (), {"": 0.0}, 1, [(1, login)])))
-    _encode(Answers(number=0, answers=[Answer(0.0, msgspec.Raw(_encode(report)))]))
+    runner = Runner(Realms(make))
+    runner.learn(_work.decode(_encode(work)))
+    for answers in runner.answers(work):
+        _encode(Answers(number=0, answers=answers))
 
 
 def serve(make: Callable[[FlowCode], Runnable]) -> None:
@@ -174,8 +173,6 @@ def _write(body: bytes) -> None:
 
 def main() -> None:
     """Run the sandbox's program."""
-    from countersign.actions.realm import Realm
-
     serve(lambda flow: Realm(flow, memory_limit=REALM_MEMORY))
 
 

@@ -146,6 +146,7 @@ class Sandbox:
             while answered < len(jobs):
                 async with asyncio.timeout(patience):
                     answers = await child.answers()
+                self._fruitless = 0
                 if answered + len(answers) > len(jobs):
                     message = "it sent more answers than there are logins"
                     raise LostError(message)  # noqa: TRY301  # one place says what becomes of it
@@ -180,32 +181,30 @@ class Sandbox:
             log.warning("sandbox_lost", pid=self._child.pid, reason="it ended", unanswered=0)
             self._lost(self._child)
             self._fruitless += 1
-        if self._child is None:
-            if self._closed:
-                message = "the sandbox is closed"
-                raise UnavailableError(message)
-            await asyncio.sleep(_PAUSES[min(self._fruitless, len(_PAUSES) - 1)])
-            try:
-                child = await Child.started(self._program)
-            except LostError as error:
-                self._fruitless += 1
-                message = f"the process for tenants' Actions can't be started: {error}"
-                raise UnavailableError(message) from error
-            self._stands(child)
-        assert self._child is not None
-        self._fruitless = 0
-        return self._child
-
-    def _stands(self, child: Child) -> None:
+        if self._child is not None:
+            return self._child
+        self._refuse_closed()
+        await asyncio.sleep(_PAUSES[min(self._fruitless, len(_PAUSES) - 1)])
+        try:
+            child = await Child.started(self._program)
+        except LostError as error:
+            self._fruitless += 1
+            message = f"the process for tenants' Actions can't be started: {error}"
+            raise UnavailableError(message) from error
         self._child = child
         if self._closed:
             self._drop()
-            message = "the sandbox is closed"
-            raise UnavailableError(message)
+        self._refuse_closed()
         if child.lacks and not self._told_lacks:
             self._told_lacks = True
             log.warning("sandbox_without_limits", lacks=child.lacks)
         log.info("sandbox_started", pid=child.pid)
+        return child
+
+    def _refuse_closed(self) -> None:
+        if self._closed:
+            message = "the sandbox is closed"
+            raise UnavailableError(message)
 
     def _lost(self, child: Child) -> None:
         if child is self._child:

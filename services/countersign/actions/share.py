@@ -1,7 +1,7 @@
 """A tenant's share of a worker's processor time, so that one tenant's code can't hold up the others.
 
-A bucket a tenant: two seconds at once, filled again with a fifth of what passes. A login starts while there is
-something in it and runs to its own limits; what it used beyond that is owed. The clock is an argument.
+A bucket a tenant: two seconds at once, filled again with a fifth of what passes. A login starts while there
+is something in it and runs to its own limits; what it used beyond that is owed. The clock is an argument.
 """
 
 from __future__ import annotations
