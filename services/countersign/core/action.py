@@ -37,6 +37,12 @@ ActionName = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$(?!\n)")]
 ActionVersionNumber = Annotated[int, Meta(ge=1)]
 
 
+def secret_purpose(action: str, secret: str) -> str:
+    """Return what a secret of an Action's is sealed for, so that it opens as nothing else."""
+    # An Action's name has no space, so no other pair makes the same text.
+    return f"action {action} {secret}"
+
+
 class ActionKind(StrEnum):
     """How an Action is written; a flow runs the kinds in this order."""
 

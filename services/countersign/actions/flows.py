@@ -1,0 +1,211 @@
+"""Runs tenants' flows of Actions: JavaScript in the sandbox, then the operator's Python Actions in here.
+
+Law 12: a flow's clock and chance follow from its event, and its answer is made from event, settings and
+cache alone. Whatever goes wrong in one denies its own login; only what is out of reach makes the others wait.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Final, Protocol
+
+from countersign.actions.bound_flow import BoundFlow, BoundFlows, MissingError
+from countersign.actions.child import Job
+from countersign.actions.flow import ErrorKind, Failure, FlowLogin, FlowReport
+from countersign.actions.reported import not_run, read_report
+from countersign.actions.sandbox import Sandbox
+from countersign.actions.telling import ActionMetrics, Teller
+from countersign.core.effect import NO_EFFECT, Effect
+from countersign.core.facts import CacheEntry
+from countersign.core.identity import EventIdentity
+from countersign.core.tenant import TenantSettings
+from countersign.ports import FlowCall, PublishedActions, Secrets
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+_NOTHING: Final = FlowReport()
+
+_Cache = dict[str, tuple[str, int]]
+
+
+class PythonActions(Protocol):
+    """The Python Actions that the operator installed."""
+
+    def run(
+        self,
+        name: str,
+        login: FlowLogin,
+        report: FlowReport,
+        position: int,
+        *,
+        rules: Collection[str] = (),
+    ) -> FlowReport:
+        """Return the report with what one Action did; it raises nothing.
+
+        Args:
+            name: which.
+            login: the login that the flow runs for.
+            report: what the flow did before.
+            position: which Action of the flow it is.
+            rules: names of the Rules that ran before.
+        """
+        ...
+
+
+class TenantFlows:
+    """`ports.Flows` on a sandbox.
+
+    Args:
+        sandbox: runs JavaScript; its owner starts and closes it.
+        published: the versions of Actions.
+        secrets: unseals their secrets, and seals Duo accounts that they give.
+        python: the operator's Python Actions; None: there are none.
+        metrics: what is counted.
+    """
+
+    def __init__(
+        self,
+        sandbox: Sandbox,
+        published: PublishedActions,
+        secrets: Secrets,
+        *,
+        python: PythonActions | None = None,
+        metrics: ActionMetrics | None = None,
+    ) -> None:
+        self._sandbox = sandbox
+        self._published = published
+        self._bound = BoundFlows(published, secrets)
+        self._python = python
+        self._metrics = metrics
+        self._lacking: dict[str, int] = {}
+
+    def uses_cache(self, tenant: TenantSettings) -> bool:
+        """See `ports.Flows.uses_cache`."""
+        try:
+            return self._bound.get(tenant).uses_cache
+        except MissingError:
+            # It may be there by the time it is run.
+            return True
+
+    async def effects(self, calls: Sequence[FlowCall]) -> list[Effect]:
+        """See `ports.Flows.effects`.
+
+        Raises:
+            UnavailableError: no process can be started for them, or an Action is missing and Kafka can't be
+                asked for it.
+        """
+        teller = Teller(self._metrics)
+        missing = await self._missing(calls, teller)
+        effects = [NO_EFFECT] * len(calls)
+        flows: list[tuple[int, BoundFlow, FlowLogin]] = []
+        caches: dict[int, _Cache] = {}
+        for place, call in enumerate(calls):
+            if call.tenant.tenant in missing:
+                effects[place] = _told_missing(call, missing[call.tenant.tenant], teller)
+                continue
+            cache = caches.get(id(call.cache))
+            if cache is None:
+                cache = caches[id(call.cache)] = _cache_of(call.cache)
+            flows.append((place, self._bound.get(call.tenant), _login(call, cache)))
+        jobs = [Job(bound.code, login) for _, bound, login in flows if bound.code is not None]
+        reports = iter(await self._sandbox.run(jobs)) if jobs else iter(())
+        for place, bound, login in flows:
+            report = _NOTHING if bound.code is None else next(reports)
+            if bound.python:
+                report = self._and_python(bound, login, report)
+            effect, failure, position = read_report(report, bound, self._bound.account)
+            teller.report(bound, report, failure, position)
+            effects[place] = effect
+        teller.done()
+        return effects
+
+    def _and_python(self, bound: BoundFlow, login: FlowLogin, report: FlowReport) -> FlowReport:
+        """Run a flow's Python Actions, unless it has ended before."""
+        for position, name in bound.python:
+            if _has_ended(report):
+                break
+            if self._python is None:
+                failure = Failure(kind=ErrorKind.MISSING, message="No Python Action is installed")
+                return FlowReport(spoken=report.spoken, failure=failure)
+            report = self._python.run(name, login, report, position, rules=bound.rule_names)
+        return report
+
+    async def _missing(self, calls: Sequence[FlowCall], teller: Teller) -> dict[str, MissingError]:
+        """Return which tenants' flows can't be run; what was just published is waited for, once.
+
+        It is waited for and told once a version of a tenant's settings.
+        """
+        tenants = {call.tenant.tenant: call.tenant for call in calls}
+        missing = self._unbound(tenants)
+        if not missing:
+            return missing
+        new = {name for name in missing if self._lacking.get(name) != tenants[name].version}
+        if new:
+            await self._published.catch_up()
+            missing = self._unbound(tenants)
+        for name in new & missing.keys():
+            settings, error = tenants[name], missing[name]
+            self._lacking[name] = settings.version
+            ref = settings.flow[error.position]
+            teller.failed(name, ref.name, ref.version, _missing_failure(error))
+        return missing
+
+    def _unbound(self, tenants: Mapping[str, TenantSettings]) -> dict[str, MissingError]:
+        missing: dict[str, MissingError] = {}
+        for name, settings in tenants.items():
+            try:
+                self._bound.get(settings)
+            except MissingError as error:
+                missing[name] = error
+        return missing
+
+
+def _told_missing(call: FlowCall, error: MissingError, teller: Teller) -> Effect:
+    ref = call.tenant.flow[error.position]
+    failure = _missing_failure(error)
+    teller.not_run(call.tenant.tenant, ref.name, failure)
+    prefix = f"{ref.kind.value}:{ref.name}@{ref.version}:"
+    return not_run(failure, error.position, prefix).effect
+
+
+def _missing_failure(error: MissingError) -> Failure:
+    return Failure(kind=ErrorKind.MISSING, message=str(error))
+
+
+def _has_ended(report: FlowReport) -> bool:
+    return bool(
+        report.failure is not None
+        or report.access_denied is not None
+        or report.redirect_url is not None
+        or report.factors
+    )
+
+
+def _login(call: FlowCall, cache: _Cache) -> FlowLogin:
+    event = call.event
+    return FlowLogin(
+        tenant=call.tenant.tenant,
+        event=event.data,
+        at=(event.time - _EPOCH) // _MILLISECOND,
+        seed=_seed(event.identity),
+        cache=cache,
+    )
+
+
+def _seed(identity: EventIdentity) -> bytes:
+    """Return what a flow's random numbers follow from; the parts are joined with their lengths."""
+    parts = [
+        text.encode("utf-8", "surrogatepass")
+        for text in (identity.tenant, identity.source, identity.event_id)
+    ]
+    lengths = b"".join(len(part).to_bytes(4, "big") for part in parts)
+    return hashlib.blake2b(lengths + b"".join(parts), digest_size=16).digest()
+
+
+def _cache_of(cache: Mapping[str, CacheEntry]) -> _Cache:
+    return {
+        key: (entry.value, (entry.expires_at - _EPOCH) // _MILLISECOND)
+        for key, entry in cache.items()
+    }
