@@ -96,19 +96,21 @@ class TenantFlows:
             UnavailableError: no process can be started for them, or an Action is missing and Kafka can't be
                 asked for it.
         """
+        await self._wait_for_new(calls)
         teller = Teller(self._metrics)
-        missing = await self._missing(calls, teller)
         effects = [NO_EFFECT] * len(calls)
         flows: list[tuple[int, BoundFlow, FlowLogin]] = []
+        missing: dict[int, MissingError] = {}
         caches: dict[int, _Cache] = {}
         for place, call in enumerate(calls):
-            if call.tenant.tenant in missing:
-                effects[place] = _told_missing(call, missing[call.tenant.tenant], teller)
+            bound = self._get(call.tenant, missing)
+            if bound is None:
+                effects[place] = self._lack(call.tenant, missing[id(call.tenant)], teller)
                 continue
             cache = caches.get(id(call.cache))
             if cache is None:
                 cache = caches[id(call.cache)] = _cache_of(call.cache)
-            flows.append((place, self._bound.get(call.tenant), _login(call, cache)))
+            flows.append((place, bound, _login(call, cache)))
         jobs = [Job(bound.code, login) for _, bound, login in flows if bound.code is not None]
         reports = iter(await self._sandbox.run(jobs)) if jobs else iter(())
         for place, bound, login in flows:
@@ -132,46 +134,34 @@ class TenantFlows:
             report = self._python.run(name, login, report, position, rules=bound.rule_names)
         return report
 
-    async def _missing(self, calls: Sequence[FlowCall], teller: Teller) -> dict[str, MissingError]:
-        """Return which tenants' flows can't be run; what was just published is waited for, once.
+    async def _wait_for_new(self, calls: Sequence[FlowCall]) -> None:
+        """Have what was just published read, once a version of settings that names what isn't there."""
+        missing: dict[int, MissingError] = {}
+        for settings in {id(call.tenant): call.tenant for call in calls}.values():
+            known = self._lacking.get(settings.tenant) == settings.version
+            if not known and self._get(settings, missing) is None:
+                await self._published.catch_up()
+                return
 
-        It is waited for and told once a version of a tenant's settings.
-        """
-        tenants = {call.tenant.tenant: call.tenant for call in calls}
-        missing = self._unbound(tenants)
-        if not missing:
-            return missing
-        new = {name for name in missing if self._lacking.get(name) != tenants[name].version}
-        if new:
-            await self._published.catch_up()
-            missing = self._unbound(tenants)
-        for name in new & missing.keys():
-            settings, error = tenants[name], missing[name]
-            self._lacking[name] = settings.version
-            ref = settings.flow[error.position]
-            teller.failed(name, ref.name, ref.version, _missing_failure(error))
-        return missing
+    def _get(self, settings: TenantSettings, missing: dict[int, MissingError]) -> BoundFlow | None:
+        """Return a flow; None where it can't be run, and `missing` says why, by the settings' id."""
+        if id(settings) in missing:
+            return None
+        try:
+            return self._bound.get(settings)
+        except MissingError as error:
+            missing[id(settings)] = error
+            return None
 
-    def _unbound(self, tenants: Mapping[str, TenantSettings]) -> dict[str, MissingError]:
-        missing: dict[str, MissingError] = {}
-        for name, settings in tenants.items():
-            try:
-                self._bound.get(settings)
-            except MissingError as error:
-                missing[name] = error
-        return missing
-
-
-def _told_missing(call: FlowCall, error: MissingError, teller: Teller) -> Effect:
-    ref = call.tenant.flow[error.position]
-    failure = _missing_failure(error)
-    teller.not_run(call.tenant.tenant, ref.name, failure)
-    prefix = f"{ref.kind.value}:{ref.name}@{ref.version}:"
-    return not_run(failure, error.position, prefix).effect
-
-
-def _missing_failure(error: MissingError) -> Failure:
-    return Failure(kind=ErrorKind.MISSING, message=str(error))
+    def _lack(self, settings: TenantSettings, error: MissingError, teller: Teller) -> Effect:
+        """Deny a login whose flow can't be run; that is logged once a version of the settings."""
+        ref = settings.flow[error.position]
+        failure = Failure(kind=ErrorKind.MISSING, message=str(error))
+        if self._lacking.get(settings.tenant) != settings.version:
+            self._lacking[settings.tenant] = settings.version
+            teller.failed(settings.tenant, ref.name, ref.version, failure)
+        teller.not_run(settings.tenant, ref.name, failure)
+        return not_run(failure, f"{ref.kind.value}:{ref.name}@{ref.version}:")
 
 
 def _has_ended(report: FlowReport) -> bool:

@@ -62,10 +62,14 @@ def read_report(
         return _failed(failure, (), 0, bound)
 
 
-def not_run(failure: Failure, position: int, bound_prefix: str) -> Read:
-    """Return what becomes of a login whose flow can't be run."""
-    trace = (_entry(bound_prefix, _ERROR + failure.kind.value),)
-    return Read(Effect(denied=Reason.ACTION_ERROR, trace=trace), failure, position)
+def not_run(failure: Failure, prefix: str) -> Effect:
+    """Return what becomes of a login whose flow can't be run.
+
+    Args:
+        failure: why.
+        prefix: what the trace calls the Action that is in the way.
+    """
+    return Effect(denied=Reason.ACTION_ERROR, trace=(prefix + _ERROR + failure.kind.value,))
 
 
 def _read(
