@@ -6,7 +6,7 @@ TOGETHER ?= --numprocesses 2 --dist loadfile --no-loadscope-reorder
 BIN    := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types layers format bench bench-challenger screenshots lock clean
+.PHONY: help setup demo test check lint types layers format bench bench-challenger screenshots bundles lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ bench-challenger: setup  ## measure round trips through the challenger, and visi
 
 screenshots: setup  ## take the pictures of the walk again (needs a Chromium)
 	@PYTHONPATH=. $(BIN)/python -m tests.e2e.screenshots $(ARGS)
+
+bundles:  ## build what the sandbox takes from npm anew (needs Node)
+	@cd tools/bundles && npm install --no-package-lock --no-audit --no-fund --ignore-scripts && node build.mjs
 
 lock: setup  ## resolve the dependencies anew
 	@$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \

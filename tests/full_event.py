@@ -76,7 +76,11 @@ FULL_EVENT: Final[dict[str, Any]] = {
             "confidence": "low",
             "version": "1",
             "assessments": {
-                "NewDevice": {"code": "no_match", "confidence": "low", "details": {"device": "new"}},
+                "NewDevice": {
+                    "code": "no_match",
+                    "confidence": "low",
+                    "details": {"device": "new"},
+                },
                 "ImpossibleTravel": {
                     "code": "minimal_travel_from_last_login",
                     "confidence": "high",
@@ -112,7 +116,10 @@ FULL_EVENT: Final[dict[str, Any]] = {
     },
     "refresh_token": {"id": "refresh-1", "created_at": "2026-03-02T08:59:50.000Z"},
     "resource_server": {"identifier": "https://api.example.com"},
-    "security_context": {"ja3": "e7d705a3286e19ea42f587b344ee6865", "ja4": "t13d1516h2_8daaf6152771"},
+    "security_context": {
+        "ja3": "e7d705a3286e19ea42f587b344ee6865",
+        "ja4": "t13d1516h2_8daaf6152771",
+    },
 }
 
 

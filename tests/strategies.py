@@ -11,7 +11,7 @@ from countersign.core.effect import Effect, Provider
 from countersign.core.facts import Facts
 from countersign.core.login import MULTI_FACTOR_ACR, LoginAttempted
 from countersign.core.remember import RememberedBrowser
-from countersign.core.result import Reason
+from countersign.core.result import AccessDenied, Factor, Reason, Recorded
 from countersign.core.tenant import (
     ChallengeRules,
     DuoUsername,
@@ -126,7 +126,9 @@ def tenants(draw: st.DrawFn) -> TenantSettings:
             )
         ),
         mfa=Mfa(
-            policy=draw(st.sampled_from(Policy)), duo_username=draw(st.sampled_from(DuoUsername))
+            policy=draw(st.sampled_from(Policy)),
+            duo_username=draw(st.sampled_from(DuoUsername)),
+            universal_login=draw(st.booleans()),
         ),
         remember=Remember(
             enabled=draw(st.booleans()), idle=draw(durations), absolute=draw(durations)
@@ -136,12 +138,83 @@ def tenants(draw: st.DrawFn) -> TenantSettings:
     )
 
 
-effects = st.builds(
-    Effect,
-    denied=st.sampled_from((None, None, None, Reason.ACTION_DENIED, Reason.ACTION_ERROR)),
-    provider=st.sampled_from((None, *Provider)),
-    allow_remember_browser=st.sampled_from((None, True, False)),
+json_values = st.recursive(
+    st.one_of(
+        st.none(),
+        st.booleans(),
+        st.integers(-(2**63), 2**64 - 1),
+        st.floats(allow_nan=False, allow_infinity=False),
+        st.text(max_size=8),
+    ),
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=3), st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=6,
 )
+"""Whatever JSON can hold."""
+
+recorded = st.builds(
+    Recorded,
+    call=st.sampled_from(("user.setUserMetadata", "accessToken.setCustomClaim")),
+    arguments=st.lists(json_values, max_size=3).map(tuple),
+)
+
+factors = st.builds(
+    Factor,
+    type=st.sampled_from(("otp", "phone", "webauthn-roaming")),
+    enroll=st.booleans(),
+    options=st.one_of(st.none(), st.dictionaries(st.text(max_size=5), json_values, max_size=2)),
+)
+
+_denials: st.SearchStrategy[dict[str, Any]] = st.one_of(
+    st.just({}),
+    st.just({}),
+    st.just({"denied": Reason.ACTION_ERROR}),
+    st.fixed_dictionaries(
+        {
+            "denied": st.just(Reason.ACTION_DENIED),
+            "access_denied": st.builds(
+                AccessDenied, reason=st.text(), code=st.one_of(st.none(), st.text())
+            ),
+        }
+    ),
+    st.just({"denied": Reason.REDIRECTED, "redirect_url": "https://acme.example/why?a=%C3%BC"}),
+)
+
+
+@st.composite
+def _effects(draw: st.DrawFn) -> Effect:
+    return Effect(
+        **draw(_denials),
+        provider=draw(st.sampled_from((None, *Provider))),
+        allow_remember_browser=draw(st.sampled_from((None, True, False))),
+        duo=draw(st.sampled_from((None, None, OWN_ACCOUNT))),
+        duo_username=draw(st.sampled_from((None, None, "", " ", "ally"))),
+        factors=tuple(draw(st.one_of(st.just([]), st.lists(factors, max_size=3)))),
+        recorded=tuple(draw(st.lists(recorded, max_size=3))),
+        trace=tuple(
+            draw(
+                st.lists(
+                    st.sampled_from(
+                        (
+                            "rule:old@1:silent",
+                            "action:require-duo@3:enable-duo",
+                            "action:both@1:enable-any+recorded",
+                            "python:wire-transfers:deny",
+                        )
+                    ),
+                    max_size=3,
+                    unique=True,
+                )
+            )
+        ),
+    )
+
+
+OWN_ACCOUNT = a_duo_account(client_id="DIOWNOWNOWNOWNOWNOWN")
+"""An Action's own Duo account."""
+
+effects = _effects()
 
 browsers = st.builds(
     RememberedBrowser,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -155,6 +156,9 @@ _DECISIONS: dict[str, Callable[[], Decision]] = {
     ),
     "delegated": lambda: decided(effect=Effect(provider=Provider.GUARDIAN)),
     "denied": lambda: decided(effect=Effect(denied=Reason.ACTION_DENIED)),
+    "redirected": lambda: decided(
+        effect=Effect(denied=Reason.REDIRECTED, redirect_url="https://acme.example/why")
+    ),
     "failed": lambda: decided(effect=Effect(denied=Reason.ACTION_ERROR)),
     "no factor": lambda: decided(tenant=a_tenant(factors=Factors())),
     "nameless": lambda: decided(
@@ -196,6 +200,11 @@ def _publishes(ruling: Ruling, identity: EventIdentity, subject: str, **rest: An
     assert body.challenge_url == (link.url if link else None)
     assert body.challenge_expires_at == getattr(ruling, "challenge_expires_at", None)
     assert body.provider == getattr(ruling, "provider", None)
+    assert body.access_denied == getattr(ruling, "access_denied", None)
+    assert body.redirect_url == getattr(ruling, "redirect_url", None)
+    assert body.factors == getattr(ruling, "factors", ())
+    # JSON knows no tuple.
+    assert msgspec.to_builtins(body.effects) == msgspec.to_builtins(getattr(ruling, "recorded", ()))
 
 
 def test_every_type_and_reason_is_published_as_the_schema_says() -> None:

@@ -318,3 +318,53 @@ async def test_an_accounts_trouble_is_its_own(
             with pytest.raises(DuoError):
                 await duo.check(TENANT, acme)
             await duo.check(GLOBEX, globex)
+
+
+async def test_two_accounts_of_one_tenant_work_side_by_side(authority: Authority) -> None:
+    """An Action's own account beside the tenant's: each has its host, secret, answers and troubles."""
+    with serving(authority.context()) as first, serving(authority.context()) as second:
+        second.key = NEW_SECRET
+        own, theirs = account_at(second.host, secret=NEW_SECRET), account_at(first.host)
+        hosts = f"{first.host},{second.host}"
+        async with duo_at(first, authority.file, hosts=hosts, timeout=SHORT) as duo:
+            for account in (theirs, own, theirs, own):
+                await duo.check(TENANT, account)
+                assert (await exchange(duo, TENANT, account)).allowed
+            assert {_signer(one, first.host) for one in first.requests} == {SECRET}
+            assert {_signer(one, second.host) for one in second.requests} == {NEW_SECRET}
+            second.behaviour, _ = FAULTS["400 invalid_client"]
+            with pytest.raises(DuoRefusedError):
+                await exchange(duo, TENANT, own)
+            assert (await exchange(duo, TENANT, theirs)).allowed
+
+
+async def test_an_account_on_a_host_that_is_not_allowed_is_refused(
+    server: DuoServer, authority: Authority
+) -> None:
+    """Whoever names the account, the operator's list of hosts holds; nobody is called."""
+    with serving(authority.context()) as other:
+        async with duo_at(server, authority.file) as duo:
+            with pytest.raises(DuoRefusedError, match="not an allowed one"):
+                await duo.check(TENANT, account_at(other.host))
+        assert not other.requests
+
+
+async def test_an_account_is_the_same_however_often_its_secret_is_sealed(
+    server: DuoServer, authority: Authority
+) -> None:
+    """An Action's secret is sealed for each login anew; what was found of its account still counts."""
+    async with duo_at(server, authority.file, monotonic=Time()) as duo:
+        for _ in range(5):
+            await duo.check(TENANT, account_at(server.host))
+    assert len(server.requests) == 1
+
+
+@pytest.mark.law(10)
+async def test_a_secret_opens_for_its_own_tenant_alone(
+    server: DuoServer, authority: Authority
+) -> None:
+    """Law 10: an account that was sealed for another tenant is refused, and Duo is not asked."""
+    async with duo_at(server, authority.file) as duo:
+        with pytest.raises(DuoRefusedError, match="can't be unsealed"):
+            await duo.check(TENANT, account_at(server.host, tenant=GLOBEX))
+    assert not server.requests

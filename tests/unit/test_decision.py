@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 
 from countersign.core.budget import Refusal, Refused
@@ -12,7 +13,15 @@ from countersign.core.decision import TABLE, denied_for_budget, denied_for_cool_
 from countersign.core.effect import Effect, Provider
 from countersign.core.facts import Facts
 from countersign.core.login import MULTI_FACTOR_ACR, LoginAttempted
-from countersign.core.result import Assurance, Decision, Reason, ResultType
+from countersign.core.result import (
+    AccessDenied,
+    Assurance,
+    Decision,
+    Factor,
+    Reason,
+    Recorded,
+    ResultType,
+)
 from countersign.core.tenant import (
     DuoUsername,
     Factors,
@@ -21,7 +30,7 @@ from countersign.core.tenant import (
     Remember,
     TenantSettings,
 )
-from tests.builders import NOW, a_browser, a_link, a_login, a_tenant, decided
+from tests.builders import NOW, a_browser, a_duo_account, a_link, a_login, a_tenant, decided
 
 ALLOWED, DENIED = ResultType.LOGIN_ALLOWED, ResultType.LOGIN_DENIED
 CHALLENGED, DELEGATED = ResultType.LOGIN_CHALLENGED, ResultType.LOGIN_DELEGATED
@@ -59,6 +68,12 @@ ROWS = (
         ("action-failed",),
         DENIED,
         Reason.ACTION_ERROR,
+    ),
+    Row(
+        {"effect": Effect(denied=Reason.REDIRECTED, redirect_url="https://acme.example/why")},
+        ("action-redirects",),
+        DENIED,
+        Reason.REDIRECTED,
     ),
     Row(
         {"login": a_login(transaction=ACR), "tenant": NEVER},
@@ -297,3 +312,94 @@ def test_a_challenge_spent_by_another_worker_becomes_a_denial() -> None:
 def test_a_challenge_of_a_user_who_refused_meanwhile_becomes_a_denial() -> None:
     """It is the denial that the table gives where the refusals are known from the start."""
     assert denied_for_cool_down(decided()) == decided(facts=REFUSING)
+
+
+OWN = a_duo_account(client_id="DIOWNOWNOWNOWNOWNOWN")
+UNIVERSAL = a_tenant(mfa=Mfa(policy=Policy.ALL_APPLICATIONS, universal_login=True))
+SAID = (Recorded(call="user.setAppMetadata", arguments=("a", {"b": [1, None]})),)
+
+
+@pytest.mark.parametrize("step_up", [ACR, {"max_age": 60}])
+def test_an_actions_none_spares_the_policy_but_no_step_up(step_up: dict[str, Any]) -> None:
+    """`none` switches the policy's MFA off; what the relying party asks for is not the policy's."""
+    effect = Effect(provider=Provider.NONE)
+    assert decided(effect=effect).reason is Reason.MFA_NOT_DUE
+    assert decided(a_login(transaction=step_up), effect=effect, facts=KNOWN).type is CHALLENGED
+
+
+@pytest.mark.parametrize("effect", [Effect(), Effect(provider=Provider.ANY)])
+def test_with_universal_login_duo_comes_from_an_explicit_duo_alone(effect: Effect) -> None:
+    """The policy and `any` have no usable factor where Duo alone is on; an Action's `duo` works (Auth0)."""
+    assert decided(tenant=UNIVERSAL, effect=effect).reason is Reason.NO_USABLE_FACTOR
+    assert decided(tenant=UNIVERSAL, effect=Effect(provider=Provider.DUO)).type is CHALLENGED
+    another = msgspec.structs.replace(UNIVERSAL, factors=Factors(otp=True))
+    assert decided(tenant=another, effect=effect).provider == "google-authenticator"
+
+
+def test_an_actions_own_account_works_where_the_tenant_has_none() -> None:
+    """It serves `duo` alone: `any` and the policy are the tenant's."""
+    bare = a_tenant(duo=None, factors=Factors())
+    assert decided(tenant=bare, effect=Effect(provider=Provider.DUO, duo=OWN)).type is CHALLENGED
+    lost = decided(tenant=bare, effect=Effect(provider=Provider.ANY, duo=OWN))
+    assert lost.reason is Reason.NO_USABLE_FACTOR
+
+
+@pytest.mark.parametrize("name", ["", " ", "\t\n"])
+def test_a_name_that_the_action_named_and_the_user_lacks_denies(name: str) -> None:
+    """There is no falling back to the tenant's rule; a name that is there comes before that rule."""
+    missing = decided(effect=Effect(provider=Provider.DUO, duo_username=name))
+    assert missing.reason is Reason.DUO_USERNAME_MISSING
+    named = Effect(provider=Provider.DUO, duo_username="ally")
+    assert decided(tenant=BY_NICKNAME, effect=named).type is CHALLENGED
+
+
+@pytest.mark.parametrize("provider", [None, *Provider])
+def test_factors_override_the_provider(provider: Provider | None) -> None:
+    """A flow that waits for built-in factors is delegated to guardian, with the factors."""
+    factors = (Factor(type="otp"), Factor(type="phone", options={"preferred_method": "voice"}))
+    effect = Effect(provider=provider, factors=factors, duo=OWN)
+    for tenant in (NEVER, NO_FACTOR, UNIVERSAL):
+        decision = decided(tenant=tenant, effect=effect, facts=KNOWN)
+        assert (decision.type, decision.provider) == (DELEGATED, "guardian")
+        assert (decision.factors, decision.challenge) == (factors, None)
+
+
+def test_no_action_lets_a_remembered_browser_in_where_it_must_not() -> None:
+    """False ignores a remembered browser, and true does not outdo a step-up or the adaptive policy."""
+    yes, no = (Effect(allow_remember_browser=allow) for allow in (True, False))
+    assert decided(effect=yes, facts=KNOWN).reason is Reason.REMEMBERED_BROWSER
+    assert decided(effect=no, facts=KNOWN).type is CHALLENGED
+    assert decided(a_login(transaction=ACR), effect=yes, facts=KNOWN).type is CHALLENGED
+    assert decided(tenant=ADAPTIVE, effect=yes, facts=KNOWN).type is CHALLENGED
+    forbids = a_tenant(remember=Remember(enabled=False))
+    assert decided(tenant=forbids, effect=yes, facts=KNOWN).reason is Reason.REMEMBERED_BROWSER
+
+
+@pytest.mark.parametrize(
+    ("effect", "tenant"),
+    [
+        (Effect(provider=Provider.NONE), a_tenant()),
+        (Effect(), NO_FACTOR),
+        (Effect(), a_tenant()),
+        (Effect(provider=Provider.GUARDIAN), a_tenant()),
+        (Effect(denied=Reason.ACTION_DENIED), a_tenant()),
+    ],
+)
+def test_what_actions_said_stands_in_every_decision(effect: Effect, tenant: TenantSettings) -> None:
+    """Calls for the relying party and the Actions' own trace come with whatever was decided."""
+    effect = msgspec.structs.replace(effect, recorded=SAID, trace=("action:a@1:recorded",))
+    decision = decided(tenant=tenant, effect=effect)
+    assert decision.recorded == SAID
+    assert decision.trace[0] == "action:a@1:recorded"
+    if decision.type is CHALLENGED:
+        for denied in (denied_for_budget(decision), denied_for_cool_down(decision)):
+            assert (denied.recorded, denied.trace[0]) == (SAID, "action:a@1:recorded")
+
+
+def test_what_an_action_denied_with_goes_out() -> None:
+    """Code, reason and address stand in the denial."""
+    said = AccessDenied(reason="No.", code="no")
+    denied = decided(effect=Effect(denied=Reason.ACTION_DENIED, access_denied=said))
+    assert (denied.access_denied, denied.redirect_url) == (said, None)
+    sent = decided(effect=Effect(denied=Reason.REDIRECTED, redirect_url="https://acme.example/"))
+    assert (sent.access_denied, sent.redirect_url) == (None, "https://acme.example/")

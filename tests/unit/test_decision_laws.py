@@ -65,6 +65,7 @@ def test_mfa_that_is_due_is_spared_only_by_a_live_browser(
     decision = decided(login, tenant=tenant, effect=effect, facts=facts)
     if decision.verdict is not Verdict.ALLOW:
         return
+    assert not effect.factors
     asks = effect.provider not in {None, Provider.NONE} or (
         effect.provider is None and policy_asks(login, tenant)
     )
@@ -85,7 +86,8 @@ def test_a_decision_explains_itself(
 ) -> None:
     """The trace is in table order, only its last row ends, and the settings' version is named."""
     decision = decided(login, tenant=tenant, effect=effect, facts=facts)
-    positions = [RULES.index(rule) for rule in decision.trace]
+    assert decision.trace[: len(effect.trace)] == effect.trace
+    positions = [RULES.index(rule) for rule in decision.trace[len(effect.trace) :]]
     assert positions == sorted(set(positions))
     assert [TABLE[position].then is None for position in positions] == [
         *[True] * (len(positions) - 1),
@@ -119,7 +121,7 @@ def test_a_prompt_needs_a_way_to_duo_and_back(
     if not challenged:
         assert not decision.may_remember
         return
-    assert tenant.duo is not None
+    assert (effect.duo or tenant.duo) is not None
     assert login.event.login.return_url in tenant.challenge.return_urls
     assert not budget.is_spent(facts.prompts, tenant.push_budget, NOW)
     assert decision.challenge_expires_at is not None

@@ -213,6 +213,7 @@ def test_examples_are_what_they_say() -> None:
         *["SecuritySignal"] * 2,
         "BrowsersForget",
         "login.challenged",
+        "login.denied",
     ]
 
 

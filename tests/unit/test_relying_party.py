@@ -18,9 +18,11 @@ from countersign.client.answers import (
     LoginDecision,
     LoginOutcome,
     decision_of,
+    may_follow,
     outcome_of,
     read_answer,
 )
+from countersign.core.effect import Effect
 from countersign.core.errors import (
     BusUnavailableError,
     CountersignError,
@@ -28,10 +30,12 @@ from countersign.core.errors import (
     InvalidEventError,
     NoAnswerError,
 )
-from countersign.core.result import Assurance, Reason, ResultType
+from countersign.core.result import AccessDenied, Assurance, Reason, ResultType
 from countersign.relying_party.app import create_app
+from countersign.relying_party.pages import Pages
 from countersign.relying_party.words import ASSURANCES, REASONS
-from tests.builders import CHALLENGER, NOW, an_identity
+from countersign.wire.results import write_result
+from tests.builders import CHALLENGER, NOW, SHOP, a_login, an_identity, decided
 from tests.client_bus import a_result
 from tests.waiting import eventually
 
@@ -209,6 +213,36 @@ async def test_a_denied_sign_in_says_why(world: World, browser: httpx.AsyncClien
     assert "action_denied" in page.text
     assert "policy-all-applications" in page.text
     assert "Sign in</button>" in (await browser.get("/")).text
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://acme.example/why?a=1&b=2", True),
+        ("http://localhost:8000/why", True),
+        ("http://acme.example/why", False),
+        ("javascript:alert(1)", False),
+        ("//evil.example/", False),
+        ("/why", False),
+        ("https://[evil", False),
+        ("https://acme.example\\@evil.example/", False),
+        ("https:///why", False),
+    ],
+)
+def test_an_actions_words_are_text_and_its_address_a_link(url: str, *, shown: bool) -> None:
+    """What an Action says is escaped, and where it sends the browser is a link if it may be followed."""
+    said = AccessDenied(reason="<script>alert('Zürich')</script>")
+    effect = Effect(denied=Reason.ACTION_DENIED, access_denied=said, redirect_url=url)
+    login = a_login()
+    decision = decided(login, effect=effect)
+    record = write_result("mfa-results", login.identity, login.subject, SHOP, decision)
+    answer = decision_of(read_answer(record.value, record.headers))
+    assert (answer.access_denied, answer.redirect_url) == (said, url)
+    page = Pages().denied(answer).content
+    assert "<script>" not in page
+    assert "&lt;script&gt;alert(&#39;Zürich&#39;)" in page
+    assert may_follow(url) is shown
+    assert ('rel="noreferrer"' in page) is shown
 
 
 async def test_a_delegated_sign_in_signs_nobody_in(

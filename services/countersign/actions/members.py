@@ -137,5 +137,7 @@ MEMBERS: tuple[Member, ...] = (
     Member("XMLHttpRequest", _U, _NETWORK),
     Member("fetch", _U, _NETWORK),
     Member("process.*", _U, _PROCESS),
+    Member("process.env", _W, "Is empty"),
+    Member("process.nextTick", _W, "As queueMicrotask"),
 )
 # fmt: on

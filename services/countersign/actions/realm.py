@@ -189,6 +189,11 @@ class Realm:
             self.spent = True
         return self._masked(report)
 
+    def memory(self) -> int:
+        """Return how many bytes the realm takes, without what is garbage."""
+        self._context.gc()
+        return int(self._context.memory()["memory_used_size"])
+
     def _walk(self, login: FlowLogin, started: float) -> _Report:
         """Take the steps of run.js until there is nothing more to do.
 

@@ -14,7 +14,7 @@ import structlog
 from countersign.challenger.answers import Answer, Cookies, Page, Show, in_languages
 from countersign.challenger.moves import Moves
 from countersign.challenger.parameters import Callback
-from countersign.challenger.settings_in_force import settings_for
+from countersign.challenger.settings_in_force import account_for, settings_for
 from countersign.challenger.standing import Standing
 from countersign.challenger.visits import TRIES
 from countersign.core.challenge import (
@@ -174,10 +174,11 @@ class Callbacks:
         """Ask what Duo says of a prompt whose challenge was ended by somebody else; only a fraud counts."""
         if back.code is None or not may_be_heard_late(challenge):
             return
-        if tenant is None or tenant.duo is None or not await self._moves.hear(challenge):
+        account = account_for(challenge, tenant)
+        if account is None or not await self._moves.hear(challenge):
             return
         try:
-            answer = await self._asked(challenge, tenant.tenant, tenant.duo, back)
+            answer = await self._asked(challenge, account, back)
         except DuoError:
             return
         if answer.fraud:
@@ -189,11 +190,9 @@ class Callbacks:
         if outcome is not None and outcome.reason is Reason.FRAUD_REPORTED:
             await self._moves.report_fraud(moved, outcome.decided_at)
 
-    async def _asked(
-        self, challenge: Challenge, tenant: str, account: DuoAccount, back: Callback
-    ) -> DuoAnswer:
+    async def _asked(self, challenge: Challenge, account: DuoAccount, back: Callback) -> DuoAnswer:
         return await self._duo.exchange(
-            tenant,
+            challenge.identity.tenant,
             account,
             code=back.code or "",
             username=challenge.duo_username,
@@ -214,10 +213,11 @@ class Callbacks:
         Raises:
             DuoBusyError: Duo has not taken the code.
         """
-        if tenant is None or tenant.duo is None:
+        account = account_for(claimed, tenant)
+        if tenant is None or account is None:
             return fail(claimed, holder, self._now())
         try:
-            answer = await self._asked(claimed, tenant.tenant, tenant.duo, back)
+            answer = await self._asked(claimed, account, back)
         except DuoUnavailableError:
             return give_up(claimed, holder, self._now())
         except DuoRefusedError:

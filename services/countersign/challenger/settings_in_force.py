@@ -1,9 +1,12 @@
-"""The tenant's settings for a challenge: never older than the ones that decided it (law 8: no guessing)."""
+"""The tenant's settings for a challenge: never older than the ones that decided it (law 8: no guessing).
+
+An account that an Action named is part of its challenge, and stands; the tenant's own is read anew.
+"""
 
 from __future__ import annotations
 
 from countersign.core.challenge import Challenge
-from countersign.core.tenant import TenantSettings
+from countersign.core.tenant import DuoAccount, TenantSettings
 from countersign.ports import TenantDirectory
 
 
@@ -22,3 +25,13 @@ async def settings_for(tenants: TenantDirectory, challenge: Challenge) -> Tenant
         await tenants.catch_up()
         tenant = tenants.get(name)
     return tenant
+
+
+def account_for(challenge: Challenge, tenant: TenantSettings | None) -> DuoAccount | None:
+    """Return the Duo account that a challenge is run with; None where there is none (any more).
+
+    Args:
+        challenge: the challenge.
+        tenant: the settings in force; without any nothing is run.
+    """
+    return None if tenant is None else challenge.duo or tenant.duo

@@ -23,7 +23,7 @@ from countersign.challenger.answers import (
     in_languages,
 )
 from countersign.challenger.moves import Moves
-from countersign.challenger.settings_in_force import settings_for
+from countersign.challenger.settings_in_force import account_for, settings_for
 from countersign.challenger.standing import Standing
 from countersign.core.challenge import Challenge, Visit, fail, give_up, skip, visit
 from countersign.core.errors import (
@@ -34,7 +34,7 @@ from countersign.core.errors import (
 )
 from countersign.core.identity import Pseudonyms
 from countersign.core.result import to_milliseconds
-from countersign.core.tenant import Failmode, TenantSettings
+from countersign.core.tenant import DuoAccount, Failmode, TenantSettings
 from countersign.ports import Clock, Duo, Store, TenantDirectory, Visited
 
 log = structlog.get_logger(__name__)
@@ -134,12 +134,13 @@ class Visits:
         self, challenge: Challenge, tenant: TenantSettings | None, me: _Arrival
     ) -> Answer | None:
         """Take the challenge a step further; None where it has moved meanwhile."""
-        if tenant is None or tenant.duo is None:
+        account = account_for(challenge, tenant)
+        if tenant is None or account is None:
             log.warning("no_duo_account", tenant=challenge.identity.tenant)
             return await self._failed(challenge, tenant)
         try:
-            await self._duo.check(tenant.tenant, tenant.duo)
-            return await self._prompt(challenge, tenant, me)
+            await self._duo.check(tenant.tenant, account)
+            return await self._prompt(challenge, tenant, account, me)
         except DuoBusyError:
             return Show(Page.DUO_AWAY, challenge.id)
         except DuoRefusedError:
@@ -156,15 +157,14 @@ class Visits:
         return await self._ended(fail(challenge, None, self._now()), tenant)
 
     async def _prompt(
-        self, challenge: Challenge, tenant: TenantSettings, me: _Arrival
+        self, challenge: Challenge, tenant: TenantSettings, account: DuoAccount, me: _Arrival
     ) -> Answer | None:
-        assert tenant.duo is not None  # noqa: S101  # the caller has looked
         moved = visit(challenge, me.visit, self._now())
         if moved.outcome is not None:
             return await self._ended(moved, tenant)
         address = await self._duo.prompt_url(
             tenant.tenant,
-            tenant.duo,
+            account,
             username=challenge.duo_username,
             state=me.state,
             nonce=self._pseudonyms.nonce(challenge.id, me.state),

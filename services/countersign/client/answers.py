@@ -7,11 +7,21 @@ or contradicts itself, is no answer at all.
 from __future__ import annotations
 
 from datetime import datetime
+from urllib.parse import urlsplit
 
 import msgspec
 
 from countersign.core.errors import Defect, InvalidEventError
-from countersign.core.result import VERDICTS, Assurance, Reason, ResultType, Verdict
+from countersign.core.result import (
+    VERDICTS,
+    AccessDenied,
+    Assurance,
+    Factor,
+    Reason,
+    Recorded,
+    ResultType,
+    Verdict,
+)
 from countersign.wire.forms import Headers
 from countersign.wire.results import Result, read_result
 
@@ -53,11 +63,19 @@ class LoginDecision(_Answer, frozen=True, kw_only=True):
         challenge_url: where to send the browser, if challenged.
         challenge_expires_at: until when the browser has to be back.
         provider: who challenges instead of Duo, if delegated; its outcome doesn't come from here.
+        factors: the built-in factors that are waited for, if an Action delegated.
+        access_denied: what an Action said when it denied the login; text for people, never markup.
+        redirect_url: where an Action wants the browser; look at it before you follow it (`may_follow`).
+        effects: calls of Actions, such as changes of metadata, that you may act on.
     """
 
     challenge_url: str | None = None
     challenge_expires_at: datetime | None = None
     provider: str | None = None
+    factors: tuple[Factor, ...] = ()
+    access_denied: AccessDenied | None = None
+    redirect_url: str | None = None
+    effects: tuple[Recorded, ...] = ()
 
     @property
     def challenged(self) -> bool:
@@ -68,6 +86,20 @@ class LoginDecision(_Answer, frozen=True, kw_only=True):
     def delegated(self) -> bool:
         """Have `provider` challenge the user; Countersign says no more about this login."""
         return self.verdict is Verdict.PENDING and self.provider is not None
+
+
+def may_follow(url: str) -> bool:
+    """Say whether a browser may be sent to an Action's `redirect_url`: https, or http on this machine."""
+    if not url.isprintable() or " " in url or "\\" in url:
+        return False
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return False
+    loopback = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+    return bool(parts.hostname) and (
+        parts.scheme == "https" or (parts.scheme == "http" and loopback)
+    )
 
 
 class LoginOutcome(_Answer, frozen=True, kw_only=True):
@@ -106,6 +138,10 @@ def decision_of(result: Result) -> LoginDecision:
         challenge_url=body.challenge_url,
         challenge_expires_at=body.challenge_expires_at,
         provider=body.provider,
+        factors=body.factors,
+        access_denied=body.access_denied,
+        redirect_url=body.redirect_url,
+        effects=body.effects,
     )
 
 

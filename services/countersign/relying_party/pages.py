@@ -11,6 +11,7 @@ from typing import Final
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar import MediaType, Response
 
+from countersign.client import may_follow
 from countersign.relying_party.login import LONGEST_NAME
 from countersign.relying_party.sessions import Answer, Session
 from countersign.relying_party.words import ASSURANCES, REASONS
@@ -50,8 +51,18 @@ class Pages:
         )
 
     def denied(self, answer: Answer) -> Response[str]:
-        """Say that the user is turned away, and why."""
-        return self._page("denied.html", 403, why=REASONS[answer.reason], answer=answer)
+        """Say that the user is turned away, and why, in an Action's words, too."""
+        said = getattr(answer, "access_denied", None)
+        url = getattr(answer, "redirect_url", None)
+        return self._page(
+            "denied.html",
+            403,
+            why=REASONS[answer.reason],
+            said=said.reason if said is not None else None,
+            # A link for the user to follow: an address from elsewhere is nowhere to be led to unasked.
+            further=url if url is not None and may_follow(url) else None,
+            answer=answer,
+        )
 
     def delegated(self, answer: Answer) -> Response[str]:
         """Say that another provider is due, which this sample doesn't know."""

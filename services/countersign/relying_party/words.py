@@ -46,6 +46,7 @@ REASONS: Final = {
         "You refused prompts a moment ago, so there are no more for a while. If they were not yours, change"
         " your password and tell your administrator."
     ),
+    Reason.REDIRECTED: "Your organization has something to tell you before you can sign in.",
     Reason.LOGIN_EXPIRED: "This sign-in took too long.",
     Reason.DUO_ALLOWED: "Duo allowed this sign-in.",
     Reason.DUO_DENIED: "The Duo challenge was denied.",

@@ -53,8 +53,12 @@
 
   // Stands for a member that isn't there: whatever is asked of it is refused by its whole path.
   realm.refused = (path) => {
-    const target = function () {};
+    const target = function () {}; // what can be called, with `new` as well
     Object.setPrototypeOf(target, null);
+    // A frozen property of the target's would have to be told as it is.
+    delete target.name;
+    delete target.length;
+    target.prototype = undefined;
     return kept(new Proxy(Object.freeze(target), {
       ...fixed,
       get(_, name) {

@@ -62,7 +62,8 @@
 
   // Hands on what the Rules of a login have left on `context`, once the last of them is done.
   realm.closeRules = () => {
-    const { context } = realm.flow;
+    const { flow } = realm;
+    const { context } = flow;
     for (const [name, call] of [
       ['idToken', 'idToken.setCustomClaim'],
       ['accessToken', 'accessToken.setCustomClaim'],
@@ -73,6 +74,8 @@
       for (const key of Object.keys(value)) if (value[key] !== undefined) realm.record(call, [key, value[key]]);
     }
     const { redirect } = context;
-    if (redirect !== undefined && redirect !== null) realm.redirect('context.redirect', redirect.url, undefined);
+    if (flow.accessDenied === undefined && redirect !== undefined && redirect !== null) {
+      realm.redirect('context.redirect', redirect.url, undefined);
+    }
   };
 })

@@ -24,7 +24,7 @@
 
   // An Action's `require`; what a module has exported is kept for the login alone.
   function requirer(modules) {
-    return Object.freeze(function require(name) {
+    const { require } = { require(name) {
       const cached = (realm.action.required ??= new Map());
       const bare = String(name).replace(/^node:/, '').replace(/(.)@[^/]*/, '$1');
       const found = modules.has(name) ? name : bare;
@@ -39,7 +39,8 @@
       cached.set(found, module);
       there.code.call(module.exports, module.exports, require, module);
       return module.exports;
-    });
+    } };
+    return Object.freeze(require);
   }
 
   realm.fail = (kind, member, message) => {
@@ -132,14 +133,15 @@
         ? 'It never called back' : 'Its promise never settled, and nothing is left to run');
     }
     const following = actions[action.position + 1];
-    const last = flow.ended || following === undefined;
-    if (action.failure === null && actions[action.position].kind === 'rule' && (last || following.kind !== 'rule')) {
+    const isRule = actions[action.position].kind === 'rule';
+    if (action.failure === null && isRule && (flow.ended || following?.kind !== 'rule')) {
       try { realm.closeRules(); } catch (error) { failed(error); }
     }
+    const last = flow.ended || following === undefined;
     action.open = false;
     realm.clearTimers();
     // Rules share the global object within a login.
-    const shares = actions[action.position].kind === 'rule' && following?.kind === 'rule' && !flow.ended;
+    const shares = isRule && !last && following.kind === 'rule';
     if (!shares && !realm.restore()) flow.unclean = true;
     const { failure } = action;
     const words = failure === null ? action.words : [...action.words, `error-${failure.kind}`];

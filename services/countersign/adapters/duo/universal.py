@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic as process_monotonic
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 from countersign.adapters.duo.bulkhead import SHARE, THREADS, Bulkhead
 from countersign.adapters.duo.faults import carried_fault
@@ -21,9 +22,23 @@ from countersign.core.errors import DuoError, DuoRefusedError, SettingsError
 from countersign.core.tenant import DuoAccount
 
 MAX_CLIENTS: Final = 1_000
-"""Tenants whose client is kept, its secret unsealed; the one used least lately goes."""
+"""Accounts whose client is kept, its secret unsealed; the one used least lately goes."""
 
 _T = TypeVar("_T")
+
+
+class _Kept(NamedTuple):
+    """A client that is kept.
+
+    Attributes:
+        account: as it was sealed when last used.
+        name: the account by its tenant, id, host and secret, for whatever is counted of each.
+        client: Duo's own.
+    """
+
+    account: DuoAccount
+    name: Hashable
+    client: Client
 
 
 class DuoUniversal:
@@ -62,7 +77,7 @@ class DuoUniversal:
         seconds = timeout.total_seconds()
         self._transport = Transport(timeout=seconds, connections=threads)
         self._client_class = client_class(self._transport)
-        self._clients: OrderedDict[str, tuple[DuoAccount, Client]] = OrderedDict()
+        self._clients: OrderedDict[tuple[str, str, str], _Kept] = OrderedDict()
         self._health = Health(monotonic=monotonic, open_for=open_for)
         self._bulkhead = Bulkhead(
             timeout=seconds, monotonic=monotonic, threads=threads, share=share
@@ -70,19 +85,19 @@ class DuoUniversal:
 
     async def check(self, tenant: str, account: DuoAccount) -> None:
         """See `ports.Duo.check`; also busy where no thread was free to ask in time."""
-        client = self._client(tenant, account)
+        kept = self._kept(tenant, account)
 
         async def call() -> None:
-            await self._called(tenant, account, client.health_check)
+            await self._called(kept, kept.client.health_check)
 
-        await self._health.check((tenant, account), call)
+        await self._health.check(kept.name, call)
 
     async def prompt_url(
         self, tenant: str, account: DuoAccount, *, username: str, state: str, nonce: str
     ) -> str:
         """See `ports.Duo.prompt_url`; signs within 0.1 ms, and calls nobody."""
         _need(username, nonce)
-        client = self._client(tenant, account)
+        client = self._kept(tenant, account).client
         return _given(_settled(lambda: client.create_auth_url(username, state, nonce)))
 
     async def exchange(
@@ -90,10 +105,10 @@ class DuoUniversal:
     ) -> DuoAnswer:
         """See `ports.Duo.exchange`; also busy where no thread was free in time, the code not used."""
         _need(username, nonce)
-        client = self._client(tenant, account)
+        kept = self._kept(tenant, account)
+        client = kept.client
         token = await self._called(
-            tenant,
-            account,
+            kept,
             lambda: client.exchange_authorization_code_for_2fa_result(code, username, nonce),
         )
         return read_duo_answer(token)
@@ -104,23 +119,32 @@ class DuoUniversal:
         self._bulkhead.close()
         self._transport.close()
 
-    def _client(self, tenant: str, account: DuoAccount) -> Client:
+    def _kept(self, tenant: str, account: DuoAccount) -> _Kept:
         if not self._hosts.allows(account.api_host):
             msg = "The Duo account's host is not an allowed one"
             raise DuoRefusedError(msg)
-        kept = self._clients.get(tenant)
-        if kept is None or kept[0] != account:
-            kept = self._clients[tenant] = (account, self._new_client(tenant, account))
+        key = (tenant, account.client_id, account.api_host)
+        kept = self._clients.get(key)
+        if kept is None or kept.account != account:
+            # A secret may be sealed anew for each login, and is the same for all that.
+            secret = self._secret(tenant, account)
+            name = (*key, hashlib.sha256(secret.encode()).digest())
+            same = kept is not None and kept.name == name
+            client = kept.client if kept and same else self._new_client(account, secret)
+            kept = self._clients[key] = _Kept(account, name, client)
             if len(self._clients) > MAX_CLIENTS:
                 self._clients.popitem(last=False)
-        self._clients.move_to_end(tenant)
-        return kept[1]
+        self._clients.move_to_end(key)
+        return kept
 
-    def _new_client(self, tenant: str, account: DuoAccount) -> Client:
+    def _secret(self, tenant: str, account: DuoAccount) -> str:
         secret = _unsealed(self._sealer, tenant, account)
         if secret is None:
             msg = "The Duo account's secret can't be unsealed"
             raise DuoRefusedError(msg)
+        return secret
+
+    def _new_client(self, account: DuoAccount, secret: str) -> Client:
         return _given(
             _settled(
                 lambda: self._client_class(
@@ -133,9 +157,9 @@ class DuoUniversal:
             )
         )
 
-    async def _called(self, tenant: str, account: DuoAccount, work: Callable[[], _T]) -> _T:
+    async def _called(self, kept: _Kept, work: Callable[[], _T]) -> _T:
         """Return what the SDK returns, from a thread of the account's."""
-        return _given(await self._bulkhead.call((tenant, account), lambda: _settled(work)))
+        return _given(await self._bulkhead.call(kept.name, lambda: _settled(work)))
 
 
 def _need(username: str, nonce: str) -> None:
