@@ -7,13 +7,14 @@ cache alone. Whatever goes wrong in one denies its own login; only what is out o
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final, Protocol
+from typing import Final
 
 from countersign.actions.bound_flow import BoundFlow, BoundFlows, MissingError
 from countersign.actions.child import Job
 from countersign.actions.flow import ErrorKind, Failure, FlowLogin, FlowReport
+from countersign.actions.python_actions import PythonActions
 from countersign.actions.reported import not_run, read_report
 from countersign.actions.sandbox import Sandbox
 from countersign.actions.telling import ActionMetrics, Teller
@@ -30,30 +31,6 @@ _NOTHING: Final = FlowReport()
 _Cache = dict[str, tuple[str, int]]
 
 
-class PythonActions(Protocol):
-    """The Python Actions that the operator installed."""
-
-    def run(
-        self,
-        name: str,
-        login: FlowLogin,
-        report: FlowReport,
-        position: int,
-        *,
-        rules: Collection[str] = (),
-    ) -> FlowReport:
-        """Return the report with what one Action did; it raises nothing.
-
-        Args:
-            name: which.
-            login: the login that the flow runs for.
-            report: what the flow did before.
-            position: which Action of the flow it is.
-            rules: names of the Rules that ran before.
-        """
-        ...
-
-
 class TenantFlows:
     """`ports.Flows` on a sandbox.
 
@@ -61,7 +38,7 @@ class TenantFlows:
         sandbox: runs JavaScript; its owner starts and closes it.
         published: the versions of Actions.
         secrets: unseals their secrets, and seals Duo accounts that they give.
-        python: the operator's Python Actions; None: there are none.
+        python: the operator's Python Actions.
         metrics: what is counted.
     """
 
@@ -70,8 +47,8 @@ class TenantFlows:
         sandbox: Sandbox,
         published: PublishedActions,
         secrets: Secrets,
+        python: PythonActions,
         *,
-        python: PythonActions | None = None,
         metrics: ActionMetrics | None = None,
     ) -> None:
         self._sandbox = sandbox
@@ -128,9 +105,6 @@ class TenantFlows:
         for position, name in bound.python:
             if _has_ended(report):
                 break
-            if self._python is None:
-                failure = Failure(kind=ErrorKind.MISSING, message="No Python Action is installed")
-                return FlowReport(spoken=report.spoken, failure=failure)
             report = self._python.run(name, login, report, position, rules=bound.rule_names)
         return report
 

@@ -114,7 +114,7 @@ def _where(error: BaseException) -> str:
 
 def warm_up(make: Callable[[FlowCode], Runnable]) -> None:
     """Run a login of nobody, so that everything that is read when it is first needed has been read."""
-    source = "exports.onExecutePostLogin = async () => {};"
+    source = "exports.onExecutePostLogin = async () => { new URL('https://example.com'); };"
     action = ActionCode(name="warm-up", version=1, kind=ActionKind.ACTION, source=source)
     flow = FlowCode(actions=(action,), time_limit=1.0, flow_time_limit=1.0)
     login = FlowLogin(tenant="warm-up", event=b'{"user":{},"client":{}}', at=0, seed=bytes(16))

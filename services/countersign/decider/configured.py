@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from countersign.actions.flows import TenantFlows
+from countersign.actions.python_actions import installed_actions
 from countersign.actions.sandbox import Sandbox
 from countersign.adapters.sealing import sealer_of
 from countersign.decider.metrics import Metrics
@@ -25,9 +26,10 @@ async def running_flows(
         metrics: what is counted.
 
     Raises:
-        SettingsError: there is no settings key, which unseals the Actions' secrets.
+        SettingsError: there is no settings key, which unseals the Actions' secrets, or a package that brings
+            Python Actions is broken.
     """
-    sealer = sealer_of(settings)
+    sealer, python = sealer_of(settings), installed_actions()
     on_restart = metrics.count_restart if metrics is not None else lambda: None
     async with Sandbox(on_restart=on_restart) as sandbox:
-        yield TenantFlows(sandbox, published, sealer, metrics=metrics)
+        yield TenantFlows(sandbox, published, sealer, python, metrics=metrics)
