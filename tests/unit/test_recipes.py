@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 import pytest
-from tests.flows import an_action, flow_of, flows_of
 
 from countersign.adapters.memory.caches import MemoryCaches
 from countersign.adapters.memory.store import MemoryStore
@@ -17,6 +16,7 @@ from countersign.decider.effects import Effects
 from countersign.decider.judge import Decided, Judge
 from countersign.decider.waves import Entry
 from tests.builders import CHALLENGER, NOW, PSEUDONYMS, a_login, a_tenant
+from tests.flows import an_action, flows_of, refs
 from tests.recipes import applications, users
 from tests.recipes.recipe import CHALLENGED, DENIED, Case, Recipe
 
@@ -67,7 +67,7 @@ async def test_recipe(one: Played) -> None:
     """Law 12: each case comes out as it does in Auth0, and the trace names the code that said so."""
     action = an_action("recipe", one.source, kind=one.kind, secrets=one.recipe.secrets)
     login = a_login(**one.case.login)
-    tenant = a_tenant(mfa=Mfa(policy=one.recipe.policy), flow=flow_of([action]))
+    tenant = a_tenant(mfa=Mfa(policy=one.recipe.policy), flow=refs(action))
     store = MemoryStore(PSEUDONYMS)
     async with flows_of({tenant.tenant: [action]}) as flows:
         judge = Judge(
