@@ -136,7 +136,7 @@ async def show(
             return FAILED
         numbers = [place.version for place in reader.published.of(tenant) if place.name == name]
         in_force = next((ref.version for ref in settings.flow if ref.name == name), None)
-        wanted = version or in_force or max(numbers, default=0)
+        wanted = (in_force or max(numbers, default=0)) if version is None else version
         found = reader.action(tenant, name, wanted)
     if found is None:
         _missing(settings, name, version, numbers)
