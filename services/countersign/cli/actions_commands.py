@@ -15,9 +15,10 @@ from countersign.actions.lint import Severity, lint
 from countersign.adapters.action_files import load_flow
 from countersign.adapters.kafka.actions_writer import Deployed
 from countersign.adapters.kafka.tenant_settings import TenantSettingsReader
+from countersign.adapters.publishing import reading, writing_actions
 from countersign.cli.app import FAILED, OK
 from countersign.cli.output import answers, notes
-from countersign.cli.session import begin, reading, writing_actions
+from countersign.cli.session import begin
 from countersign.core.action import ActionKind, ActionRef, ActionVersion
 from countersign.core.errors import Problem
 from countersign.core.tenant import TenantSettings
