@@ -37,6 +37,7 @@ _BYTES = {
     "another-batch": b"\x00\x00\x00\x05\x92\xcd\x03\xe7\x90",
 }
 _ran: list[str] = []
+"""What this process was told so far, the login that it warms up with included."""
 
 
 class Obedient:
@@ -52,7 +53,7 @@ class Obedient:
         told = json.loads(login.event).get("do", "")
         _ran.append(told)
         self.logins += 1
-        if told == "die" or (told == "die-unless-first" and len(_ran) > 1):
+        if told == "die" or (told == "die-unless-first" and len(_ran) > 2):
             os.kill(os.getpid(), signal.SIGKILL)
         if told == "raise":
             message = "a secret of the tenant's"
