@@ -23,6 +23,10 @@ SECRET = "a-secret-of-the-workers"
 _PROBE = """
 import json, os, resource, socket, sys, subprocess
 from countersign.actions.confinement import confine
+if user := int(sys.argv[1]):
+    os.setgroups([])
+    os.setgid(user)
+    os.setuid(user)
 lacks = confine(memory=2**29)
 def took(step):
     try:
@@ -45,14 +49,13 @@ tries = {
     "root": lambda: os.setuid(0) if os.getuid() else (_ for _ in ()).throw(OSError),
     "more-files": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)),
     "more-processes": lambda: resource.setrlimit(resource.RLIMIT_NPROC, (64, 64)),
-    "exec": lambda: os.execv("/bin/sh", ["sh", "-c", "exit"]),
 }
 failed = {name: took(step) for name, step in tries.items()}
 open_ = [n for n in range(1, 256) if took(lambda: os.fstat(n)) == ""]
 print_({"lacks": lacks, "failed": failed, "open": open_, "environment": dict(os.environ),
         "cwd": os.getcwd(), "core": resource.getrlimit(resource.RLIMIT_CORE)[0],
         "size": resource.getrlimit(resource.RLIMIT_FSIZE)[0]})
-os.read(0, 1)
+os.execv("/bin/sh", ["sh", "-c", "echo ran >&0"])
 """
 
 
@@ -66,21 +69,22 @@ class _Told(msgspec.Struct):
     size: int
 
 
-def _probe(user: int | None = None) -> _Told:
+def _probe(user: int = 0) -> _Told:
     """Return what a process found that was shut in, with a file of the worker's left open on purpose."""
     here, there = socket.socketpair()
     with here, there, Path("/etc/hosts").open("rb") as left_open:
-        process = subprocess.Popen(
-            [sys.executable, "-I", "-c", _PROBE],
-            stdin=there,
+        process = subprocess.Popen(  # noqa: S603  # this interpreter, and the text above
+            [sys.executable, "-I", "-c", _PROBE, str(user)],
+            stdin=there.fileno(),
             pass_fds=(left_open.fileno(),),
             env={**os.environ, "COUNTERSIGN_SETTINGS_KEY": SECRET},
-            user=user,
         )
         there.close()
         here.settimeout(30)
         with here.makefile("rb") as answers:
             line = answers.readline()
+            # No program of the system runs.
+            assert answers.read() == b""
         here.close()
         process.wait(30)
     return msgspec.json.decode(line, type=_Told)
@@ -94,7 +98,7 @@ def test_nothing_but_computing(*, as_root: bool) -> None:
     """
     if as_root != (os.geteuid() == 0) and as_root:
         pytest.skip("This user isn't root")
-    told = _probe(None if as_root or os.geteuid() else 65_533)
+    told = _probe(0 if as_root or os.geteuid() else 65_533)
     assert {name for name, error in told.failed.items() if not error} == set()
     assert told.open == []
     assert told.cwd == "/"
@@ -114,16 +118,22 @@ def test_no_secret_in_the_environment() -> None:
 async def test_the_real_process_from_outside() -> None:
     """The sandbox's own process began without the worker's environment, and has one descriptor."""
     async with Sandbox() as sandbox:
-        status = Path(f"/proc/{sandbox.pid}/status").read_text("utf-8")
-        limits = Path(f"/proc/{sandbox.pid}/limits").read_text("utf-8")
-        if os.geteuid() == 0:
-            began = Path(f"/proc/{sandbox.pid}/environ").read_bytes()
-            assert set(began.split(b"\0")) == {b"TZ=UTC", b""}
-            assert os.listdir(f"/proc/{sandbox.pid}/fd") == ["0"]
-            assert "Uid:\t65534\t65534\t65534\t65534" in status
-    assert "NoNewPrivs:\t1" in status
-    assert f"Max address space         {PROCESS_MEMORY} " in limits
-    assert "Max open files            1 " in limits
+        found = await asyncio.to_thread(_seen, Path(f"/proc/{sandbox.pid}"))
+    if os.geteuid() == 0:
+        assert set(found["environ"].split("\0")) == {"TZ=UTC", ""}
+        assert found["fd"] == "0"
+        assert "Uid:\t65534\t65534\t65534\t65534" in found["status"]
+    assert "NoNewPrivs:\t1" in found["status"]
+    assert f"Max address space         {PROCESS_MEMORY} " in found["limits"]
+    assert "Max open files            1 " in found["limits"]
+
+
+def _seen(process: Path) -> dict[str, str]:
+    found = {name: (process / name).read_text("utf-8") for name in ("status", "limits")}
+    if os.geteuid() == 0:  # nobody else may look: the process is not dumpable
+        found["environ"] = (process / "environ").read_text("utf-8")
+        found["fd"] = " ".join(path.name for path in (process / "fd").iterdir())
+    return found
 
 
 async def test_signals_of_a_terminal_leave_it_alone() -> None:

@@ -46,15 +46,15 @@ def confine(*, memory: int) -> tuple[str, ...]:
     time.tzset()
     os.chdir("/")
     limits = {
+        "processes": (resource.RLIMIT_NPROC, 0),
         "file-size": (resource.RLIMIT_FSIZE, 0),
         "core": (resource.RLIMIT_CORE, 0),
         "memory": (resource.RLIMIT_AS, memory),
-        # Descriptor 0 is open, and one more would be number 1.
+        # Descriptor 0 is open, and one more would be number 1. Programs need some to load their libraries.
         "descriptors": (resource.RLIMIT_NOFILE, DESCRIPTOR + 1),
     }
     steps: dict[str, Callable[[], object]] = {
         "user": _become_nobody,
-        "processes": _no_processes,
         # After the user was changed, which takes it back.
         **_linux(),
         "inherited": _close_the_rest,
@@ -85,13 +85,6 @@ def _become_nobody() -> None:
         os.setgroups([])
         os.setgid(NOBODY)
         os.setuid(NOBODY)
-
-
-def _no_processes() -> None:
-    _limit(resource.RLIMIT_NPROC, 0)
-    # Linux looks whether a user has too many processes when somebody becomes that user, and from then on
-    # refuses to execute another program, too (credentials(7), execve(2): EAGAIN).
-    os.setuid(os.getuid())
 
 
 def _linux() -> dict[str, Callable[[], object]]:
