@@ -6,7 +6,7 @@ TOGETHER ?= --numprocesses 2 --dist loadfile --no-loadscope-reorder
 BIN    := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check lint types layers format bench bench-challenger screenshots bundles lock clean
+.PHONY: help setup demo test check lint types layers format bench bench-actions bench-challenger screenshots bundles lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-17s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ format: setup  ## let ruff format and sort the code
 
 bench: setup  ## measure the decider against two loops by hand
 	@$(BIN)/python tests/benchmarks/bench_decider.py $(ARGS)
+
+bench-actions: setup  ## measure what tenants' Actions cost
+	@$(BIN)/python tests/benchmarks/bench_actions.py $(ARGS)
 
 bench-challenger: setup  ## measure round trips through the challenger, and visits during a sweep
 	@$(BIN)/python tests/benchmarks/bench_challenger.py $(ARGS)

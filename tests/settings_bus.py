@@ -6,10 +6,12 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from redis.asyncio import Redis
 
+from countersign.adapters.kafka.actions_writer import ActionsWriter
 from countersign.adapters.kafka.connection import KafkaConnection
 from countersign.adapters.kafka.publisher import KafkaPublisher
 from countersign.adapters.kafka.tenant_settings import TenantSettingsReader
@@ -20,6 +22,7 @@ from countersign.core.identity import murmur2
 from countersign.core.tenant import ChallengeRules, Factors, Mfa, Policy, PushBudget
 from countersign.local import Stack
 from countersign.ports import Publisher
+from countersign.wire.actions_file import ActionDraft, FlowDraft
 from countersign.wire.results import OutboundRecord
 from countersign.wire.tenant_file import DuoDraft, TenantDraft
 from tests.builders import ACME, RETURN_URL
@@ -43,6 +46,17 @@ def a_draft(
         challenge=ChallengeRules(return_urls=(RETURN_URL,)),
         push_budget=PushBudget(prompts=prompts),
     )
+
+
+def an_action(name: str = "require-duo", *, by: int = 0, **parts: Any) -> ActionDraft:  # noqa: ANN401  # whatever an Action has
+    """Return an Action of a flow; `by` tells one source from another."""
+    source = f"exports.onExecutePostLogin = async () => {by};"
+    return ActionDraft(**{"name": name, "source": source, **parts})
+
+
+def a_flow(tenant: str, *actions: ActionDraft) -> FlowDraft:
+    """Return what a directory would say."""
+    return FlowDraft(source="acme/actions.toml", tenant=tenant, actions=actions)
 
 
 class SettingsBus:
@@ -70,9 +84,9 @@ class SettingsBus:
             await admin.close()
 
     @asynccontextmanager
-    async def reader(self) -> AsyncIterator[TenantSettingsReader]:
+    async def reader(self, *, actions: bool = False) -> AsyncIterator[TenantSettingsReader]:
         """Start a reader."""
-        reader = TenantSettingsReader(self.connection, self.topic)
+        reader = TenantSettingsReader(self.connection, self.topic, actions=actions)
         await reader.start()
         try:
             yield reader
@@ -99,20 +113,35 @@ class SettingsBus:
         self, *, publisher: Publisher | None = None, key: bytes = KEY, earlier: bytes | None = None
     ) -> AsyncIterator[TenantSettingsWriter]:
         """Open a writer with a reader of its own, as in another process."""
+        async with self._means(publisher, key, earlier, actions=False) as arguments:
+            yield TenantSettingsWriter(**arguments)
+
+    @asynccontextmanager
+    async def actions_writer(
+        self, *, publisher: Publisher | None = None, key: bytes = KEY, earlier: bytes | None = None
+    ) -> AsyncIterator[ActionsWriter]:
+        """Open a writer of Actions with a reader of its own, as in another process."""
+        async with self._means(publisher, key, earlier, actions=True) as arguments:
+            yield ActionsWriter(**arguments)
+
+    @asynccontextmanager
+    async def _means(
+        self, publisher: Publisher | None, key: bytes, earlier: bytes | None, *, actions: bool
+    ) -> AsyncIterator[dict[str, Any]]:
         async with AsyncExitStack() as stack:
-            yield TenantSettingsWriter(
-                reader=await stack.enter_async_context(self.reader()),
-                publisher=(
+            yield {
+                "reader": await stack.enter_async_context(self.reader(actions=actions)),
+                "publisher": (
                     await stack.enter_async_context(self.publisher())
                     if publisher is None
                     else publisher
                 ),
-                redis=await stack.enter_async_context(self.redis()),
-                sealer=Sealer([key] if earlier is None else [key, earlier]),
-                topic=self.topic,
-                clock=lambda: datetime.now(UTC),
-                token=lambda: uuid.uuid4().hex,
-            )
+                "redis": await stack.enter_async_context(self.redis()),
+                "sealer": Sealer([key] if earlier is None else [key, earlier]),
+                "topic": self.topic,
+                "clock": lambda: datetime.now(UTC),
+                "token": lambda: uuid.uuid4().hex,
+            }
 
     async def put(self, key: str, value: bytes | None) -> None:
         """Put a record on the topic as anybody could."""

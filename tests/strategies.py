@@ -7,6 +7,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+from countersign.core.action import ActionKind, ActionRef, ActionRules, ActionVersion
 from countersign.core.effect import Effect, Provider
 from countersign.core.facts import Facts
 from countersign.core.login import MULTI_FACTOR_ACR, LoginAttempted
@@ -106,6 +107,27 @@ def logins(draw: st.DrawFn) -> LoginAttempted:
     )
 
 
+action_names = st.from_regex(r"[a-z0-9][a-z0-9_-]{0,62}", fullmatch=True)
+_texts = st.text(st.characters(codec="utf-8"), max_size=20)
+
+_refs = st.builds(
+    ActionRef, name=action_names, kind=st.sampled_from(ActionKind), version=st.integers(0, 10**6)
+)
+
+actions = st.builds(
+    ActionVersion,
+    tenant=st.from_regex(r"[a-z0-9-]{1,63}", fullmatch=True),
+    name=action_names,
+    version=st.integers(1, 10**9 - 1),
+    kind=st.sampled_from(ActionKind),
+    created_at=near_now,
+    source=_texts,
+    modules=st.dictionaries(_texts, _texts, max_size=3),
+    secrets=st.dictionaries(_texts, st.just(a_duo_account().client_secret), max_size=3),
+)
+"""Versions of Actions, with any characters in their code."""
+
+
 @st.composite
 def tenants(draw: st.DrawFn) -> TenantSettings:
     """Draw settings, those with problems included."""
@@ -135,6 +157,8 @@ def tenants(draw: st.DrawFn) -> TenantSettings:
         ),
         challenge=ChallengeRules(return_urls=(RETURN_URL,), lifetime=timedelta(minutes=5)),
         push_budget=PushBudget(prompts=draw(st.integers(1, 5))),
+        actions=ActionRules(time_limit=draw(durations), flow_time_limit=draw(durations)),
+        flow=tuple(draw(st.lists(_refs, max_size=3))),
     )
 
 

@@ -25,10 +25,19 @@ from countersign.settings import Settings, load_settings
 from tests.benchmarks.figures import VoidRunError
 
 OURS, BY_HAND, FAUST_EACH = "decider", "by hand", "Faust each"
-MODULES: Final = {OURS: "ours", BY_HAND: "by_hand", FAUST_EACH: "faust_each"}
+NO_ACTION, TEMPLATE, FIVE, MANY = "no Action", "the template", "five Actions", "200 tenants"
+ACTING: Final = (NO_ACTION, TEMPLATE, FIVE, MANY)
+"""Ours, with flows of Actions."""
+MODULES: Final = {
+    OURS: "ours",
+    BY_HAND: "by_hand",
+    FAUST_EACH: "faust_each",
+    **dict.fromkeys(ACTING, "ours_acting"),
+}
 
 ROOT = Path(__file__).parents[2]
 PROFILE = "BENCH_PROFILE"
+NAME = "BENCH_CONTENDER"
 GIVEN = (
     "kafka_bootstrap",
     "redis_url",
@@ -91,7 +100,7 @@ async def at_work(
         with log.open("wb") as said:
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "tests.benchmarks.contender", name),
-                env=_environment(settings, profile),
+                env=_environment(name, settings, profile),
                 cwd=place,
                 stdout=said,
                 stderr=said,
@@ -113,14 +122,14 @@ def _with_last_lines(message: str, log: Path) -> str:
     return "\n".join([message, *lines[-15:]])
 
 
-def _environment(settings: Settings, profile: Path | None) -> dict[str, str]:
+def _environment(name: str, settings: Settings, profile: Path | None) -> dict[str, str]:
     key = settings.identifier_key
     assert key is not None
-    given = {f"COUNTERSIGN_{name.upper()}": str(getattr(settings, name)) for name in GIVEN}
+    given = {f"COUNTERSIGN_{one.upper()}": str(getattr(settings, one)) for one in GIVEN}
     given["COUNTERSIGN_IDENTIFIER_KEY"] = key.get_secret_value()
     if profile is not None:
         given[PROFILE] = str(profile.resolve())
-    return {**os.environ, **given, "PYTHONPATH": str(ROOT)}
+    return {**os.environ, **given, "PYTHONPATH": str(ROOT), NAME: name}
 
 
 async def _stopped(process: asyncio.subprocess.Process) -> None:

@@ -80,27 +80,31 @@ class Login(NamedTuple):
         return OutboundRecord(topic, self.key, self.value, self.headers, murmur2(self.key))
 
 
-def make_logins(count: int, now: datetime) -> list[Login]:
+def make_logins(count: int, now: datetime, *, tenants: int = 1) -> list[Login]:
     """Return so many logins, well mixed: any first part of them has the mix of the whole.
 
     Args:
         count: how many.
         now: when they happen.
+        tenants: how many tenants of each of the two sorts they are spread over.
     """
     chance = random.Random(20260302)  # noqa: S311  # repeatable, and nothing secret
     turns: list[User] = []
     for kind, share in SHARES.items():
-        users = [make_user(kind, chance) for _ in range(1 + round(count * share / LOGINS_EACH))]
+        users = [
+            make_user(kind, chance, tenants) for _ in range(1 + round(count * share / LOGINS_EACH))
+        ]
         turns += users * LOGINS_EACH
     chance.shuffle(turns)
     return [make_login(f"login-{n:08d}", user, now, chance) for n, user in enumerate(turns[:count])]
 
 
-def make_user(kind: Kind, chance: random.Random) -> User:
+def make_user(kind: Kind, chance: random.Random, tenants: int = 1) -> User:
     """Return somebody new."""
+    sort = QUIET if kind is Kind.NOT_DUE else STRICT
     return User(
         kind=kind,
-        tenant=QUIET if kind is Kind.NOT_DUE else STRICT,
+        tenant=sort if tenants == 1 else f"{sort}-{chance.randrange(tenants)}",
         subject=f"auth0|{chance.getrandbits(96):024x}",
         browser=f"{chance.getrandbits(128):032x}",
     )

@@ -25,6 +25,7 @@ RESULT = "urn:countersign:schema:result.v1"
 RESULT_HEADERS = "urn:countersign:schema:mfa-results.headers.v1"
 DEAD_LETTER = "urn:countersign:schema:dead-letter.v1"
 SETTINGS = "urn:countersign:schema:settings.v1"
+ACTION = "urn:countersign:schema:action.v1"
 
 
 def schema_files(root: Path = SCHEMAS) -> dict[str, Path]:

@@ -13,6 +13,7 @@ import msgspec
 import pytest
 from jsonschema import Draft202012Validator
 
+from countersign.core.action import ActionKind, ActionVersion
 from countersign.core.errors import Defect
 from countersign.core.login import PostLoginEvent
 from countersign.core.result import Assurance, Reason, ResultType, Verdict
@@ -91,6 +92,8 @@ def test_the_same_definition_is_the_same_everywhere() -> None:
         (files.SETTINGS, "mfa.duo_username", DuoUsername),
         (files.SETTINGS, "challenge.failmode", Failmode),
         (files.SETTINGS, "signals.trust", Trust),
+        (files.SETTINGS, "flow[].kind", ActionKind),
+        (files.ACTION, "kind", ActionKind),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
@@ -116,6 +119,7 @@ def test_the_types_of_events_and_results_are_the_codes() -> None:
         (files.LOGIN_ATTEMPTED, PostLoginEvent),
         (files.RESULT, ResultBody),
         (files.SETTINGS, TenantSettings),
+        (files.ACTION, ActionVersion),
     ],
 )
 def test_every_field_of_the_code_is_declared_and_no_other(reference: str, kind: type) -> None:

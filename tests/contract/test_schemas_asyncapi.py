@@ -34,6 +34,7 @@ _MESSAGES = {
     "browsers.forget": "browsersForget",
     "security.signal": "securitySignal",
     "settings": "settings",
+    "action": "action",
     "result": "loginAllowed",
 }
 """Whose keys the examples' records have."""

@@ -2,53 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-import os
-import sys
-import uuid
 from base64 import b64encode
-from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from countersign.local import Stack
 from countersign.local.ports import free_port
 from tests.settings_bus import KEY, SECRET, SettingsBus
-
-
-class Finished(NamedTuple):
-    """A process that has ended."""
-
-    status: int | None
-    out: str
-    err: str
-
-
-class Shell:
-    """Calls `countersign` with an environment of its own."""
-
-    def __init__(self, environment: Mapping[str, str], directory: Path) -> None:
-        kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-        self.environment = {**kept, "COLUMNS": "200", **environment}
-        self.directory = directory
-
-    async def __call__(self, *arguments: str, **changes: str) -> Finished:
-        """Run a command to its end."""
-        process = await asyncio.create_subprocess_exec(
-            str(Path(sys.executable).parent / "countersign"),
-            *arguments,
-            cwd=self.directory,
-            env={**self.environment, **changes},
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        out, err = await process.communicate()
-        assert SECRET.encode() not in out + err
-        return Finished(process.returncode, out.decode(), err.decode())
+from tests.shell import Shell
 
 
 @pytest.fixture
@@ -60,17 +23,7 @@ def bus(stack: Stack) -> SettingsBus:
 @pytest.fixture
 def shell(stack: Stack, bus: SettingsBus, tmp_path: Path) -> Shell:
     """A shell whose environment names the embedded servers and this test's topics."""
-    run = uuid.uuid4().hex[:8]
-    environment = {
-        "COUNTERSIGN_KAFKA_BOOTSTRAP": stack.kafka,
-        "COUNTERSIGN_REDIS_URL": stack.redis_url,
-        "COUNTERSIGN_SETTINGS_KEY": b64encode(KEY).decode(),
-        "COUNTERSIGN_TENANT_SETTINGS_TOPIC": bus.topic,
-        "COUNTERSIGN_LOGIN_EVENTS_TOPIC": f"login-events-{run}",
-        "COUNTERSIGN_MFA_RESULTS_TOPIC": f"mfa-results-{run}",
-        "COUNTERSIGN_DEAD_LETTERS_TOPIC": f"login-events-dlq-{run}",
-    }
-    return Shell(environment, tmp_path)
+    return Shell.of(stack, bus.topic, tmp_path)
 
 
 def a_file(path: Path, tenant: str, *, prompts: int = 5, secret: str = SECRET) -> str:

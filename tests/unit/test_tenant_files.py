@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from countersign.adapters.tenant_files import load_draft, load_drafts
+from countersign.core.action import ActionKind, ActionRef, ActionRules
 from countersign.core.errors import SettingsError
 from countersign.core.public_key import PublicKey
 from countersign.core.tenant import (
@@ -65,6 +66,10 @@ failmode = "open"
 [push_budget]
 prompts = 3
 window = "PT5M"
+
+[actions]
+time_limit = "PT0.5S"
+flow_time_limit = "PT2S"
 """
 
 
@@ -95,6 +100,8 @@ def test_whole_file_is_read() -> None:
         lifetime=timedelta(seconds=150), return_urls=(RETURN_URL,), failmode=Failmode.OPEN
     )
     assert read.push_budget == PushBudget(prompts=3, window=timedelta(minutes=5))
+    limits = ActionRules(time_limit=timedelta(seconds=0.5), flow_time_limit=timedelta(seconds=2))
+    assert read.actions == limits
 
 
 def test_sections_left_out_have_defaults() -> None:
@@ -145,7 +152,7 @@ def test_everything_wrong_is_told_at_once() -> None:
     assert "[remember]" in found["remember"]
     assert "Did you mean api_host?" in found["duo.api_hosts"]
     assert "is missing" in found["duo.api_host"]
-    assert "Did you mean factors?" in found["factor"]
+    assert "Did you mean factors" in found["factor"]
     assert "push-notification" in found["factors.push_notification"]
     assert "true or false" in found["factors.duo"]
     assert "never, all-applications, confidence-score" in found["mfa.policy"]
@@ -260,7 +267,22 @@ drawn_settings = st.builds(
         api_host=texts,
     ),
     factors=st.builds(Factors, duo=st.booleans(), push_notification=st.booleans()),
-    mfa=st.builds(Mfa, policy=st.sampled_from(Policy), duo_username=st.sampled_from(DuoUsername)),
+    mfa=st.builds(
+        Mfa,
+        policy=st.sampled_from(Policy),
+        duo_username=st.sampled_from(DuoUsername),
+        universal_login=st.booleans(),
+    ),
+    actions=st.builds(ActionRules, time_limit=durations, flow_time_limit=durations),
+    flow=st.lists(
+        st.builds(
+            ActionRef,
+            name=st.from_regex(r"[a-z0-9][a-z0-9_-]{0,62}", fullmatch=True),
+            kind=st.sampled_from(ActionKind),
+            version=st.integers(0, 10**6),
+        ),
+        max_size=3,
+    ).map(tuple),
     remember=st.builds(Remember, enabled=st.booleans(), idle=durations, absolute=durations),
     challenge=st.builds(
         ChallengeRules,
@@ -289,13 +311,19 @@ drawn_settings = st.builds(
 
 @given(settings=drawn_settings)
 def test_what_is_shown_can_be_applied_again(settings: TenantSettings) -> None:
-    """Settings written as a file and read again are the same; only the secret is stars."""
+    """Settings written as a file and read again are the same; the secret is stars, the flow a comment."""
     text = write_toml(settings)
     assert a_duo_account().client_secret.ciphertext not in text
     read = draft(text)
     secret = settings.duo.client_secret if settings.duo is not None else None
-    again = read.settings(version=settings.version, updated_at=settings.updated_at, secret=secret)
+    again = read.settings(
+        version=settings.version,
+        updated_at=settings.updated_at,
+        secret=secret,
+        flow=settings.flow,
+    )
     assert again == settings
+    assert all(f"#   {ref.name} ({ref.kind.value}" in text for ref in settings.flow)
 
 
 @given(settings=drawn_settings)

@@ -30,6 +30,6 @@ def test_templates_catalogs_and_scripts_are_packed(tmp_path: Path) -> None:
         for path in PACKAGE.rglob("*")
         if path.is_file() and path.suffix not in {".py", ".pyc"}
     }
-    assert {Path(name).suffix for name in due} >= {".ftl", ".html", ".css", ".lua"}
+    assert {Path(name).suffix for name in due} >= {".ftl", ".html", ".css", ".js", ".lua"}
     with zipfile.ZipFile(wheel) as packed:
         assert {name: packed.read(name) for name in due} == due

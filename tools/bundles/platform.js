@@ -8,9 +8,11 @@ import URLSearchParams from 'core-js-pure/web/url-search-params';
 
 // The package reads base64url as base64 already; it only doesn't know the name.
 const isUrlSafe = (encoding) => String(encoding).toLowerCase() === 'base64url';
-const { from, isEncoding } = Buffer;
+const { byteLength, from, isEncoding } = Buffer;
 const { toString } = Buffer.prototype;
 Buffer.from = (value, encoding, length) => from(value, isUrlSafe(encoding) ? 'base64' : encoding, length);
+Buffer.byteLength = (value, encoding) => (
+  isUrlSafe(encoding) && typeof value === 'string' ? from(value, 'base64').length : byteLength(value, encoding));
 Buffer.isEncoding = (encoding) => isUrlSafe(encoding) || isEncoding(encoding);
 Buffer.prototype.toString = function (encoding, ...range) {
   if (!isUrlSafe(encoding)) return toString.call(this, encoding, ...range);
@@ -28,3 +30,5 @@ const globals = {
 for (const [name, value] of Object.entries(globals)) {
   Object.defineProperty(globalThis, name, { value, writable: true, configurable: true });
 }
+// core-js notes its versions here; nobody asks for them, and what is global can be changed by all.
+delete globalThis['__core-js_shared__'];

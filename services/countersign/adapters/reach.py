@@ -12,7 +12,8 @@ from typing import NamedTuple
 from countersign.adapters.kafka.configured import kafka_connection
 from countersign.adapters.kafka.publisher import KafkaPublisher
 from countersign.adapters.kafka.tenant_settings import TenantSettingsReader
-from countersign.adapters.redis.configured import redis_store, verified
+from countersign.adapters.redis.caches import RedisCaches
+from countersign.adapters.redis.configured import redis_caches, redis_store, verified
 from countersign.adapters.redis.connection import connect_redis
 from countersign.adapters.redis.store import RedisStore
 from countersign.core.errors import BusUnavailableError
@@ -27,15 +28,19 @@ class Reached(NamedTuple):
     store: RedisStore
     tenants: TenantSettingsReader
     publisher: KafkaPublisher
+    caches: RedisCaches
 
 
-async def reach(settings: Settings, readiness: Readiness, stack: AsyncExitStack) -> Reached:
+async def reach(
+    settings: Settings, readiness: Readiness, stack: AsyncExitStack, *, actions: bool = False
+) -> Reached:
     """Return what a service works with; the stack lets go of it again.
 
     Args:
         settings: where it all is.
         readiness: is told of `store` and `tenant-settings`.
         stack: gets what has to be closed.
+        actions: the service runs tenants' Actions, so they are read, too.
 
     Raises:
         SettingsError: the store may evict what it is given.
@@ -46,7 +51,7 @@ async def reach(settings: Settings, readiness: Readiness, stack: AsyncExitStack)
     await verified(store, readiness)
 
     connection = kafka_connection(settings)
-    tenants = TenantSettingsReader(connection, settings.tenant_settings_topic)
+    tenants = TenantSettingsReader(connection, settings.tenant_settings_topic, actions=actions)
     readiness.lacks("tenant-settings", "reading the topic to its end")
     await tenants.start()
     stack.push_async_callback(tenants.stop)
@@ -60,4 +65,4 @@ async def reach(settings: Settings, readiness: Readiness, stack: AsyncExitStack)
     checks = {"store": store.verify, "tenant-settings": tenants.catch_up}
     watching = asyncio.create_task(watch(readiness, checks))
     stack.callback(watching.cancel)
-    return Reached(store, tenants, publisher)
+    return Reached(store, tenants, publisher, redis_caches(settings, client))

@@ -23,7 +23,8 @@ _HELP: Final = """\
 Decide, for every login on a Kafka bus, whether the user must pass a Cisco Duo challenge.
 
 A relying party publishes `login.attempted` events on one topic; the decider answers each on another:
-allowed, denied, or challenged. What a tenant wants is in a settings file that you apply.
+allowed, denied, or challenged. What a tenant wants is in a settings file that you apply, and in
+Actions that you deploy.
 
 To see it work, with nothing installed or running: `countersign demo`.
 
@@ -100,6 +101,12 @@ COMMANDS: Final = (
         SETTLE,
     ),
     Command(
+        "actions",
+        "countersign.cli.actions_commands:app",
+        "Deploy, list and roll back tenants' Actions.",
+        SETTLE,
+    ),
+    Command(
         "topics",
         "countersign.cli.topics_command:app",
         "Create the topics, or tell how they stand.",
@@ -115,6 +122,12 @@ COMMANDS: Final = (
         "tail",
         "countersign.cli.tail_command:tail",
         "Show results as they come.",
+        LOOK,
+    ),
+    Command(
+        "explain",
+        "countersign.cli.explain_command:explain",
+        "Show why a login is, or would be, decided as it is.",
         LOOK,
     ),
     Command(

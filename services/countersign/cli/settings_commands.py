@@ -44,8 +44,8 @@ def validate(*files: Files) -> None:
 async def apply(*files: Files) -> None:
     """Put settings files in force: all of them, or none.
 
-    A Duo secret that is left out, or given as ********, stays the one in force. A file that says what
-    is in force already publishes nothing.
+    A Duo secret that is left out, or given as ********, stays the one in force, and so does the flow of
+    Actions. A file that says what is in force already publishes nothing.
 
     Args:
         files: One file a tenant.

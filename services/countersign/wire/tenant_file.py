@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
+from countersign.core.action import ActionRef, ActionRules
 from countersign.core.errors import Problem
 from countersign.core.login import SourceUri, TenantId
 from countersign.core.public_key import PublicKey
@@ -102,11 +103,24 @@ class TenantDraft(msgspec.Struct, frozen=True, kw_only=True):
     push_budget: PushBudget = PushBudget()
     events: EventsDraft = EventsDraft()
     signals: SignalsDraft = SignalsDraft()
+    actions: ActionRules = ActionRules()
 
     def settings(
-        self, *, version: int, updated_at: datetime, secret: SealedSecret | None
+        self,
+        *,
+        version: int,
+        updated_at: datetime,
+        secret: SealedSecret | None,
+        flow: tuple[ActionRef, ...] = (),
     ) -> TenantSettings:
-        """Return the settings that this draft becomes; `secret` goes with its Duo account."""
+        """Return the settings that this draft becomes.
+
+        Args:
+            version: their version.
+            updated_at: when they are published.
+            secret: goes with the draft's Duo account.
+            flow: the Actions in force, of which a settings file says nothing.
+        """
         duo = None
         if self.duo is not None and secret is not None:
             duo = DuoAccount(
@@ -129,6 +143,8 @@ class TenantDraft(msgspec.Struct, frozen=True, kw_only=True):
                 audience=self.signals.audience,
                 keys=public_keys(self.signals.keys),
             ),
+            actions=self.actions,
+            flow=flow,
         )
 
 
@@ -157,6 +173,7 @@ def draft_problems(draft: TenantDraft) -> Iterator[Problem]:
 
 _SECTIONS: Final = (
     *("duo", "factors", "mfa", "remember", "challenge", "push_budget", "events", "signals"),
+    "actions",
 )
 
 
@@ -181,7 +198,18 @@ def write_toml(settings: TenantSettings) -> str:
                 lines.append("# Stars keep the secret that is in force.")
                 value = KEEP
             lines.append(f"{field.encode_name} = {_toml(value)}")
+    lines += _flow(settings.flow)
     return "\n".join(lines) + "\n"
+
+
+def _flow(flow: tuple[ActionRef, ...]) -> Iterator[str]:
+    """Tell the flow, which this file can't change."""
+    if flow:
+        yield ""
+        yield "# The flow, which stays as it is; countersign actions deploy DIR changes it:"
+    for ref in flow:
+        version = f", version {ref.version}" if ref.version else ""
+        yield f"#   {ref.name} ({ref.kind.value}{version})"
 
 
 def _toml(value: Any) -> str:  # noqa: ANN401  # what a section can hold

@@ -6,18 +6,16 @@ knows is refused, since it is most likely another one misspelt.
 
 from __future__ import annotations
 
-import difflib
-import re
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from enum import EnumMeta
+from functools import partial
 from typing import Any, Final, get_type_hints
 
 import msgspec
 
+from countersign.core.action import ActionRules
 from countersign.core.errors import Problem, SettingsError
-from countersign.core.login import TenantId
 from countersign.core.tenant import ChallengeRules, Detail, Factors, Mfa, PushBudget, Remember
 from countersign.wire.tenant_file import (
     KEEP,
@@ -27,6 +25,7 @@ from countersign.wire.tenant_file import (
     SignalsDraft,
     TenantDraft,
 )
+from countersign.wire.toml import explained, read_toml, tenant_problems, unknown_keys
 
 _SECTIONS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "duo": DuoDraft,
@@ -37,6 +36,7 @@ _SECTIONS: Final[Mapping[str, type[msgspec.Struct]]] = {
     "push_budget": PushBudget,
     "events": EventsDraft,
     "signals": SignalsDraft,
+    "actions": ActionRules,
 }
 
 
@@ -65,17 +65,8 @@ def read_draft(text: bytes, source: str) -> TenantDraft:
     Raises:
         SettingsError: it says nothing clear; every key that is wrong is named.
     """
-    try:
-        document = tomllib.loads(text.decode())
-    except UnicodeDecodeError:
-        problem = Problem(key="file", problem="is not UTF-8", remedy="Save it as UTF-8")
-        raise SettingsError(source=source, problems=[problem]) from None
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        # TOML's own text says what was expected and where, and quotes no value.
-        reason = "nested too deeply" if isinstance(error, RecursionError) else error
-        problem = Problem(key="file", problem=f"is not TOML: {reason}", remedy="Correct that place")
-        raise SettingsError(source=source, problems=[problem]) from None
-    found = list(_unknown("", document, ["tenant", *_SECTIONS]))
+    document = read_toml(text, source)
+    found = list(unknown_keys("", document, ["tenant", *_SECTIONS]))
     sections: dict[str, msgspec.Struct] = {}
     for name, kind in _SECTIONS.items():
         if name not in document:
@@ -85,36 +76,18 @@ def read_draft(text: bytes, source: str) -> TenantDraft:
             found.append(Problem(key=name, problem="is no section", remedy=f"Write it as [{name}]"))
             continue
         known = [field.encode_name for field in msgspec.structs.fields(kind)]
-        found += _unknown(f"{name}.", section, known)
+        found += unknown_keys(f"{name}.", section, known)
         try:
             sections[name] = msgspec.convert(section, kind)
         except msgspec.ValidationError as error:
-            found.append(_explained(name, kind, error))
-    found += _tenant(document)
+            found.append(explained(name, error, partial(_remedy, kind)))
+    found += tenant_problems(document, "Say whose settings these are")
     found += _secret(sections.get("duo"))
     for name, section in sections.items():
         found += _keys(name, section)
     if found:
         raise SettingsError(source=source, problems=found)
     return TenantDraft(source=source, tenant=document["tenant"], **_kept(sections))  # type: ignore[arg-type]  # each section has its own type
-
-
-def _tenant(document: Mapping[str, object]) -> Iterator[Problem]:
-    if "tenant" not in document:
-        yield Problem(
-            key="tenant",
-            problem="is missing",
-            remedy='Say whose settings these are, as in tenant = "acme", above the first section',
-        )
-        return
-    try:
-        msgspec.convert(document["tenant"], TenantId)
-    except msgspec.ValidationError:
-        yield Problem(
-            key="tenant",
-            problem="is no tenant's name",
-            remedy="Use 1 to 63 of the characters a-z, 0-9 and -",
-        )
 
 
 def _secret(duo: msgspec.Struct | None) -> Iterator[Problem]:
@@ -141,34 +114,6 @@ def _kept(sections: Mapping[str, msgspec.Struct]) -> dict[str, msgspec.Struct]:
     if isinstance(duo, DuoDraft) and duo.client_secret in {KEEP, ""}:
         return {**sections, "duo": msgspec.structs.replace(duo, client_secret=None)}
     return dict(sections)
-
-
-def _unknown(prefix: str, given: Mapping[str, object], known: Sequence[str]) -> Iterator[Problem]:
-    for name in given:
-        if name in known:
-            continue
-        close = difflib.get_close_matches(name, known, n=3)
-        remedy = f"Did you mean {' or '.join(close)}?" if close else f"Known: {', '.join(known)}"
-        yield Problem(key=prefix + name, problem="is unknown", remedy=remedy)
-
-
-_MESSAGE: Final = re.compile(r"^(?P<what>.*?)(?: - at `\$(?P<path>[^`]*)`)?$", re.DOTALL)
-_MISSING: Final = re.compile(r"missing required field `(?P<field>[^`]*)`")
-
-
-def _explained(section: str, kind: type[msgspec.Struct], error: msgspec.ValidationError) -> Problem:
-    """Return msgspec's complaint as key, problem and remedy."""
-    match = _MESSAGE.match(str(error))
-    assert match is not None  # noqa: S101  # the pattern matches every text
-    path = match["path"] or ""
-    if missing := _MISSING.search(match["what"]):
-        key = f"{section}.{missing['field']}"
-        return Problem(key=key, problem="is missing", remedy=_remedy(kind, missing["field"]))
-    field = re.split(r"[.\[]", path.lstrip("."), maxsplit=1)[0]
-    what = match["what"]
-    return Problem(
-        key=f"{section}{path}", problem=what[:1].lower() + what[1:], remedy=_remedy(kind, field)
-    )
 
 
 def _remedy(kind: type[msgspec.Struct], name: str) -> str:

@@ -14,11 +14,14 @@ import stamina
 import structlog
 
 from countersign.adapters.kafka.connection import KafkaConnection
+from countersign.adapters.kafka.published_versions import PublishedVersions
 from countersign.adapters.kafka.settings_in_force import SettingsInForce
 from countersign.adapters.kafka.whole_topic import Offsets, TopicRecord, WholeTopic
+from countersign.core.action import ActionVersion
 from countersign.core.errors import BusUnavailableError, SettingsError
 from countersign.core.tenant import TenantSettings
 from countersign.logs import where_it_failed
+from countersign.wire.action import ActionKey
 
 log = structlog.get_logger(__name__)
 
@@ -29,16 +32,18 @@ _PAUSE: Final = 1.0
 
 
 class TenantSettingsReader:
-    """`ports.TenantDirectory` on the topic of the tenants' settings.
+    """`ports.TenantDirectory` and `ports.PublishedActions` on the topic of the tenants' settings.
 
     Args:
         connection: how to reach Kafka.
         topic: the topic of the tenants' settings.
+        actions: keep the tenants' Actions, too; who doesn't run them has no use for them.
     """
 
-    def __init__(self, connection: KafkaConnection, topic: str) -> None:
+    def __init__(self, connection: KafkaConnection, topic: str, *, actions: bool = False) -> None:
         self._topic = WholeTopic(connection, topic)
         self._in_force = SettingsInForce()
+        self._published = PublishedVersions() if actions else None
         self._positions: Offsets = {}
         self._progress = asyncio.Condition()
         self._following: asyncio.Task[None] | None = None
@@ -93,6 +98,18 @@ class TenantSettingsReader:
         """
         return None if self._in_force.settled(tenant) else self._in_force.value(tenant)
 
+    def action(self, tenant: str, name: str, version: int) -> ActionVersion | None:
+        """See `ports.PublishedActions.action`."""
+        return self.published.get(ActionKey(tenant, name, version))
+
+    @property
+    def published(self) -> PublishedVersions:
+        """The published versions of Actions, as they were read."""
+        if self._published is None:
+            text = "this reader was not asked to keep Actions"
+            raise RuntimeError(text)
+        return self._published
+
     async def catch_up(self) -> None:
         """See `ports.TenantDirectory.catch_up`; who calls while another waits may share its answer."""
         if self._queued is None:
@@ -140,6 +157,8 @@ class TenantSettingsReader:
         for record in records:
             try:
                 tenant = self._in_force.take(record.key, record.value)
+                if self._published is not None:
+                    self._published.take(record.key, record.value)
             except SettingsError as error:
                 self.malformed += 1
                 log.error(  # noqa: TRY400  # the place on the topic tells more than a traceback

@@ -1,43 +1,30 @@
-"""Publishes tenants' settings: all of the files or none, and one writer wins where two meet.
+"""Publishes tenants' settings: all of the files or none, each as its tenant's next version.
 
-Law: nothing is published over a version that the writer hasn't seen. The lease keeps writers apart;
-where it ran out under one of them, the first record of a version wins, and the loser makes the
-winner's record the last one again, so that compaction can't bring its own back.
+`SettingsPublication` has the law of how writers meet.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
-from datetime import timedelta
 from typing import Final
 
 import msgspec
-import structlog
 
+from countersign.adapters.kafka.settings_publication import SettingsPublication, Words
 from countersign.adapters.kafka.tenant_settings import TenantSettingsReader
 from countersign.adapters.redis.connection import RedisClient
-from countersign.adapters.redis.lease import Lease
 from countersign.adapters.sealing import Sealer
 from countersign.adapters.tenant_files import together
 from countersign.core.errors import (
-    BusUnavailableError,
     Problem,
-    SettingsConflictError,
     SettingsError,
-    StoreUnavailableError,
 )
 from countersign.core.sealed import SealedSecret
 from countersign.core.tenant import TenantSettings
 from countersign.ports import Clock, Publisher
-from countersign.wire.tenant import settings_record, write_settings
 from countersign.wire.tenant_file import TenantDraft, draft_problems
 
-log = structlog.get_logger(__name__)
-
-LEASE: Final = timedelta(seconds=30)
-"""How long a writer that was killed keeps others out."""
-_TRIES: Final = 5
+_WORDS: Final = Words(look="countersign settings show {}", again="apply them again")
 
 
 class Applied(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +42,7 @@ class Applied(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class TenantSettingsWriter:
-    """The one way in which settings get onto the topic.
+    """The one way in which settings files get onto the topic; the flow in force stays.
 
     Args:
         reader: a started reader of the same topic.
@@ -79,12 +66,16 @@ class TenantSettingsWriter:
         token: Callable[[], str],
     ) -> None:
         self._reader = reader
-        self._publisher = publisher
-        self._redis = redis
         self._sealer = sealer
-        self._topic = topic
         self._clock = clock
-        self._token = token
+        self._publication = SettingsPublication(
+            reader=reader,
+            publisher=publisher,
+            redis=redis,
+            topic=topic,
+            token=token,
+            words=_WORDS,
+        )
 
     async def apply(
         self, drafts: Sequence[TenantDraft], *, expected: Mapping[str, int] | None = None
@@ -102,58 +93,13 @@ class TenantSettingsWriter:
             BusUnavailableError: Kafka can't be reached; apply again to be sure.
             StoreUnavailableError: Redis can't be reached; nothing was published.
         """
-        await self._reader.catch_up()
-        seen = {draft.tenant: self._version(draft.tenant) for draft in drafts}
-        seen.update(expected or {})
-        async with AsyncExitStack() as leases:
-            # In one order everywhere, so that two writers of several tenants can't block each other.
-            for tenant in sorted(draft.tenant for draft in drafts):
-                await self._lease(tenant, leases)
-            await self._reader.catch_up()
-            if moved := [t for t, version in seen.items() if version != self._version(t)]:
-                text = (
-                    f"Another writer was first, and nothing was published here. {self._look(moved)}"
-                )
-                raise SettingsConflictError(text)
+        async with self._publication.alone([draft.tenant for draft in drafts], expected or {}):
             planned = self._planned(drafts)
-            changed = [new for new in planned if new != self._reader.get(new.tenant)]
-            await self._publish({new.tenant: write_settings(new) for new in changed})
-            for new in planned:
-                await self._settle(new.tenant)
-            if lost := [new.tenant for new in planned if new != self._reader.get(new.tenant)]:
-                others = "" if len(lost) == len(planned) else " The other tenants' are published."
-                text = (
-                    f"Another writer was first, and its settings are in force. {self._look(lost)}."
-                    f"{others}"
-                )
-                raise SettingsConflictError(text)
+            changed = await self._publication.put_in_force(planned)
             return [
                 Applied(tenant=new.tenant, version=new.version, changed=new in changed)
                 for new in planned
             ]
-
-    def _version(self, tenant: str) -> int:
-        standing = self._reader.get(tenant)
-        return standing.version if standing is not None else 0
-
-    async def _lease(self, tenant: str, leases: AsyncExitStack) -> None:
-        # A tag of its own: in a cluster, tenants need not share a slot.
-        lease = Lease(self._redis, f"lease:settings:{tenant}", self._token(), LEASE)
-        if not await lease.acquire():
-            text = (
-                f"Another writer is publishing the settings of {tenant} now, and nothing was"
-                f" published here. Wait until it is done, {LEASE.seconds} s at most; look at what"
-                f" it did with: countersign settings show {tenant}; then apply again"
-            )
-            raise SettingsConflictError(text)
-
-        async def release() -> None:
-            try:
-                await lease.release()
-            except StoreUnavailableError as error:
-                log.warning("lease_not_released", tenant=tenant, reason=str(error))
-
-        leases.push_async_callback(release)
 
     def _planned(self, drafts: Sequence[TenantDraft]) -> list[TenantSettings]:
         """Return the settings that the drafts become; those in force where nothing changes."""
@@ -173,7 +119,10 @@ class TenantSettingsWriter:
             raise SettingsError(source=draft.source, problems=found)
         secret = self._secret(draft, standing)
         settings = draft.settings(
-            version=self._version(draft.tenant) + 1, updated_at=self._clock(), secret=secret
+            version=self._publication.version(draft.tenant) + 1,
+            updated_at=self._clock(),
+            secret=secret,
+            flow=standing.flow if standing is not None else (),
         )
         if standing is not None and standing == msgspec.structs.replace(
             settings, version=standing.version, updated_at=standing.updated_at
@@ -201,31 +150,3 @@ class TenantSettingsWriter:
             )
             raise SettingsError(source=draft.source, problems=[problem])
         return secret
-
-    async def _publish(self, values: Mapping[str, bytes]) -> None:
-        """Publish records of settings, and read them back."""
-        records = [settings_record(self._topic, tenant, value) for tenant, value in values.items()]
-        try:
-            await self._publisher.publish(records)
-            await self._reader.catch_up()
-        except BusUnavailableError as error:
-            text = f"{error}. Whether the settings are published is not known: apply them again"
-            raise BusUnavailableError(text) from error
-
-    async def _settle(self, tenant: str) -> None:
-        """Make the record in force the tenant's last one, if it isn't."""
-        for _ in range(_TRIES):
-            value = self._reader.unsettled(tenant)
-            if value is None:
-                return
-            log.warning("settings_published_again", tenant=tenant, version=self._version(tenant))
-            await self._publish({tenant: value})
-        text = f"Several writers go on publishing. {self._look([tenant])}"
-        raise SettingsConflictError(text)
-
-    def _look(self, tenants: Sequence[str]) -> str:
-        stand = ", ".join(f"{tenant} is at version {self._version(tenant)}" for tenant in tenants)
-        return (
-            f"{stand}. See what it changed with: countersign settings show {tenants[0]};"
-            " then apply yours again"
-        )

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 MAX_RECORD_BYTES: Final = 1_048_588
-"""Largest batch on `login-events`: Kafka's own default, said aloud because the next one builds on it."""
+"""Largest batch of logins, and of settings: Kafka's own default, said aloud as the next one builds on it."""
 MAX_DEAD_LETTER_BYTES: Final = MAX_RECORD_BYTES + 64 * 1024
 """Largest batch of dead letters: any record of `login-events`, with the headers that it gets on top."""
 
@@ -62,13 +62,18 @@ def wanted_topics(names: TopicNames, *, partitions: int, replication_factor: int
         "retention.ms": _milliseconds(days=30),
         "max.message.bytes": str(MAX_DEAD_LETTER_BYTES),
     }
+    tenant_settings = {
+        "cleanup.policy": "compact",
+        # A version of an Action has up to a million bytes (`wire.action`).
+        "max.message.bytes": str(MAX_RECORD_BYTES),
+    }
     return [
         Topic(name, count, replication_factor, configs | in_sync)
         for name, count, configs in (
             (names.login_events, partitions, login_events),
             (names.mfa_results, partitions, mfa_results),
             (names.dead_letters, partitions, dead_letters),
-            (names.tenant_settings, 1, {"cleanup.policy": "compact"}),
+            (names.tenant_settings, 1, tenant_settings),
         )
     ]
 
