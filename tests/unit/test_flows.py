@@ -258,7 +258,7 @@ async def test_other_settings_other_code() -> None:
     loop = an_inline_action("for (;;) {}", name="loop")
     long = ActionRules(time_limit=timedelta(milliseconds=10), flow_time_limit=timedelta(seconds=1))
     async with flows_of({ACME: [DUO, deny, loop]}) as flows:
-        told = []
+        told: list[str] = []
         for version, flow in enumerate([refs(DUO), refs(deny), refs(DUO), refs(loop)], 1):
             tenant = a_tenant(version=version, flow=flow, actions=long)
             (effect,) = await flows.effects([a_call(a_login(), tenant)])
