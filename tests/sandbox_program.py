@@ -5,9 +5,9 @@ It is shut in as the real one is.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
-import signal
 import sys
 import time
 
@@ -54,7 +54,7 @@ class Obedient:
         _ran.append(told)
         self.logins += 1
         if told == "die" or (told == "die-unless-first" and len(_ran) > 2):
-            os.kill(os.getpid(), signal.SIGKILL)
+            ctypes.string_at(0)  # which ends it by a SIGSEGV
         if told == "raise":
             message = "a secret of the tenant's"
             raise ValueError(message)

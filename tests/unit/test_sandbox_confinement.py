@@ -45,6 +45,7 @@ tries = {
     "pipe": lambda: os.pipe(),
     "dup": lambda: os.dup(0),
     "fork": lambda: os._exit(0) if os.fork() == 0 else None,
+    "signal": lambda: os.kill(os.getppid(), 0),
     "memory": lambda: bytearray(2**30),
     "root": lambda: os.setuid(0) if os.getuid() else (_ for _ in ()).throw(OSError),
     "more-files": lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64)),
@@ -55,7 +56,10 @@ open_ = [n for n in range(1, 256) if took(lambda: os.fstat(n)) == ""]
 print_({"lacks": lacks, "failed": failed, "open": open_, "environment": dict(os.environ),
         "cwd": os.getcwd(), "core": resource.getrlimit(resource.RLIMIT_CORE)[0],
         "size": resource.getrlimit(resource.RLIMIT_FSIZE)[0]})
-os.execv("/bin/sh", ["sh", "-c", "echo ran >&0"])
+try:
+    os.execv("/bin/sh", ["sh", "-c", "echo ran >&0"])
+except PermissionError:
+    pass
 """
 
 
@@ -99,7 +103,8 @@ def test_nothing_but_computing(*, as_root: bool) -> None:
     if as_root != (os.geteuid() == 0) and as_root:
         pytest.skip("This user isn't root")
     told = _probe(0 if as_root or os.geteuid() else 65_533)
-    assert {name for name, error in told.failed.items() if not error} == set()
+    spared = set() if sys.platform == "linux" else {"signal"}
+    assert {name for name, error in told.failed.items() if not error} <= spared
     assert told.open == []
     assert told.cwd == "/"
     assert (told.core, told.size) == (0, 0)

@@ -18,6 +18,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+from countersign.actions.system_calls import refuse_system_calls
+
 NOBODY: Final = 65_534
 """A user and group that own nothing; root's processes aren't counted, so the limit on them wants another."""
 DESCRIPTOR: Final = 0
@@ -26,6 +28,7 @@ DESCRIPTOR: Final = 0
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_DUMPABLE: Final = 4
 _PR_SET_NO_NEW_PRIVS: Final = 38
+_ON_LINUX: Final = sys.platform.startswith("linux")
 _MOST_DESCRIPTORS: Final = 65_536
 
 
@@ -59,6 +62,7 @@ def confine(*, memory: int) -> tuple[str, ...]:
         **_linux(),
         "inherited": _close_the_rest,
         **{name: partial(_limit, *limit) for name, limit in limits.items()},
+        **({"system-calls": refuse_system_calls} if _ON_LINUX else {}),
     }
     return tuple(name for name, step in steps.items() if not _taken(step))
 
@@ -88,7 +92,7 @@ def _become_nobody() -> None:
 
 
 def _linux() -> dict[str, Callable[[], object]]:
-    if not sys.platform.startswith("linux"):
+    if not _ON_LINUX:
         return {}
     return {
         "privileges": lambda: _prctl(_PR_SET_NO_NEW_PRIVS, 1),
