@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 from countersign.core.tenant import TenantSettings
 from tests.benchmarks.contender import FIVE, MANY, NO_ACTION, TEMPLATE
-from tests.benchmarks.load import QUIET, STRICT, TENANTS
-from tests.builders import a_tenant
+from tests.benchmarks.load import QUIET, STRICT, TENANTS, settings_of
 
 CLIENT = "aBcDeFgHiJkLmNoPqRsTuVwXyZ012345"
 """The application that all logins are at."""
@@ -77,7 +76,7 @@ def tenants(contender: str) -> dict[str, TenantSettings]:
     if contender != MANY:
         return TENANTS
     return {
-        name: a_tenant(tenant=name, policy=TENANTS[sort].mfa.policy)
+        name: settings_of(name)
         for sort in (QUIET, STRICT)
         for name in (f"{sort}-{number}" for number in range(TENANTS_EACH))
     }

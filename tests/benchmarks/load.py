@@ -13,9 +13,11 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, NamedTuple
 
+import msgspec
+
 from countersign.core.identity import murmur2
 from countersign.core.result import ResultType
-from countersign.core.tenant import Policy
+from countersign.core.tenant import Policy, TenantSettings
 from countersign.wire.inbound import LOGIN_ATTEMPTED
 from countersign.wire.results import OutboundRecord
 from tests.builders import RETURN_URL, a_tenant
@@ -31,6 +33,12 @@ TENANTS = {
 """The tenants' settings: one never asks for MFA, one always does."""
 
 SOURCE = "https://shop.example.com"
+
+
+def settings_of(tenant: str) -> TenantSettings:
+    """Return the settings of a tenant: those of its sort, where there are many of each."""
+    sort = QUIET if tenant.startswith(QUIET) else STRICT
+    return msgspec.structs.replace(TENANTS[sort], tenant=tenant)
 
 
 class Kind(StrEnum):

@@ -23,7 +23,7 @@ from countersign.ports import Change
 from countersign.settings import Settings
 from countersign.wire.inbound import read_event
 from tests.benchmarks.figures import StoreBytes
-from tests.benchmarks.load import SOURCE, TENANTS, Kind, User, make_login, make_user, utc_now
+from tests.benchmarks.load import SOURCE, Kind, User, make_login, make_user, settings_of, utc_now
 from tests.builders import a_return_record, a_visit
 from tests.no_flows import no_effects
 
@@ -112,7 +112,7 @@ class Writer:
 
     async def _answer(self, events: Sequence[Inbound]) -> None:
         await self._judge.answer(
-            [Entry(n, event, TENANTS[event.identity.tenant]) for n, event in enumerate(events)]
+            [Entry(n, event, settings_of(event.identity.tenant)) for n, event in enumerate(events)]
         )
 
     async def _prove(self, ids: Sequence[str]) -> None:

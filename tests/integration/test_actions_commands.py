@@ -12,7 +12,10 @@ from countersign.local.ports import free_port
 from tests.settings_bus import SettingsBus, a_draft
 from tests.shell import Shell
 
-CODE = "exports.onExecutePostLogin = async (event, api) => {\n\treturn '\x07\u00fc';\n};\n"
+CODE = """exports.onExecutePostLogin = async (event, api) => {
+\treturn event.secrets.ADMIN_ROLE + '\x07\u00fc';
+};
+"""
 VALUE = "canary-of-an-action"
 
 
@@ -117,6 +120,20 @@ async def test_actions_go_the_whole_way(shell: Shell, bus: SettingsBus) -> None:
         "require-duo",
         "partner_policy",
     ]
+
+
+async def test_code_that_would_deny_logins_is_refused(shell: Shell, bus: SettingsBus) -> None:
+    """What lint finds is told by file, line and column, and keeps the whole flow off the topic."""
+    name = a_directory(shell, bus.tenant, code="exports.onExecutePostLogin = async (event => {\n")
+    refused = await shell("actions", "deploy", name, "--secrets", "acme.env")
+    assert (refused.status, refused.out) == (1, "")
+    assert f"{name}/require-duo.js:" in refused.err
+    assert "Traceback" not in refused.err
+    assert len(await bus.records()) == 1
+    a_directory(shell, bus.tenant, code="exports.onExecutePostLogin = async () => {};\n")
+    warned = await shell("actions", "deploy", name, "--secrets", "acme.env")
+    assert warned.status == 0
+    assert f"Warning: {name}/require-duo.js:1:1: The secret ADMIN_ROLE" in warned.err
 
 
 async def test_action_that_was_taken_out_is_still_listed(shell: Shell, bus: SettingsBus) -> None:

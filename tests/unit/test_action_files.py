@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from countersign.adapters.action_files import load_flow
 from countersign.core.action import MAX_ACTIONS, ActionKind
 from countersign.core.errors import Problem, SettingsError
-from countersign.wire.actions_file import ActionDraft, FlowDraft
+from countersign.wire.actions_file import ActionDraft, FlowDraft, flow_draft_problems
 from countersign.wire.actions_toml import read_manifest
 from countersign.wire.secrets_file import read_secrets
 
@@ -265,6 +265,14 @@ def test_order_and_names_of_the_flow_are_judged(directory: Path) -> None:
     found = refused(directory)
     assert found.keys() == {"flow[0].file", "flow[0].secrets", "flow[1]", "flow[2]"}
     assert "Rules first" in found["flow[1]"]
+
+
+@pytest.mark.law(10)
+@pytest.mark.parametrize("name", ["", "a/b", "../x", "Duo", "-a", "a\n", "x" * 64, "ü"])
+def test_names_can_not_forge_keys(name: str) -> None:
+    """Wherever a flow comes from, a name has nothing in it that stands between a key's parts."""
+    flow = FlowDraft(source="", tenant="acme", actions=(ActionDraft(name=name, source=CODE),))
+    assert [problem.key for problem in flow_draft_problems(flow)] == ["flow[0].name"]
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a.b", "x" * 129, "a=b", "ü", "a\\n"])

@@ -52,6 +52,7 @@ def load_flow(
     # A file that can't be read is empty besides, which need not be told.
     told = {problem.key for problem in found}
     found += [problem for problem in flow_draft_problems(flow) if problem.key not in told]
+    told = {problem.key for problem in found}
     for position, action in enumerate(actions):
         if f"flow[{position}].file" not in told:
             found += check(action)

@@ -1,4 +1,4 @@
-"""Seals Duo secrets for the bus: AES-256-GCM, bound to the tenant and the Duo client id.
+"""Seals tenants' secrets for the bus: AES-256-GCM, bound to the tenant and what each is for.
 
 Law: a secret in clear leaves this file only as `unseal`'s return value; no repr and no error has it.
 """
@@ -76,7 +76,7 @@ class Sealer:
             kept: what stands for this tenant and purpose, if anything.
             secret: the secret in clear; None: the one that stands.
             tenant: whose secret it is.
-            purpose: what it is for: the client id of a Duo account, or `action_secret`'s text.
+            purpose: what it is for: the client id of a Duo account, or `core.action.secret_purpose`.
 
         Returns:
             The secret under the key in use, so that applying settings again is how a key is changed;

@@ -11,14 +11,17 @@ import msgspec
 from cyclopts import App, Parameter
 from rich.table import Table
 
+from countersign.actions.lint import Severity, lint
 from countersign.adapters.action_files import load_flow
 from countersign.adapters.kafka.actions_writer import Deployed
 from countersign.adapters.kafka.tenant_settings import TenantSettingsReader
 from countersign.cli.app import FAILED, OK
 from countersign.cli.output import answers, notes
 from countersign.cli.session import begin, reading, writing_actions
-from countersign.core.action import ActionRef, ActionVersion
+from countersign.core.action import ActionKind, ActionRef, ActionVersion
+from countersign.core.errors import Problem
 from countersign.core.tenant import TenantSettings
+from countersign.wire.actions_file import ActionDraft
 from countersign.wire.tenant_file import KEEP
 
 AsJson = Annotated[bool, Parameter(name="--json", negative=())]
@@ -54,8 +57,9 @@ async def deploy(
 ) -> None:
     """Put a directory's flow of Actions in force: all of it, or nothing.
 
-    An Action that is as it was keeps its version. The tenant's settings have to be applied before; all
-    of them but the flow stay as they are. A secret that isn't given keeps its value.
+    Code that `lint` finds an error in is refused, since it would deny logins. An Action that is as it was
+    keeps its version. The tenant's settings have to be applied before; all of them but the flow stay as
+    they are. A secret that isn't given keeps its value.
 
     Args:
         directory: Where actions.toml and the code are.
@@ -64,7 +68,7 @@ async def deploy(
         dry_run: Say what would change, and publish nothing.
     """
     settings = begin()
-    draft = load_flow(directory, secrets)
+    draft = load_flow(directory, secrets, check=_refused)
     async with writing_actions(settings) as writer:
         deployed = await (writer.preview(draft) if dry_run else writer.deploy(draft))
     _tell(deployed, published=not dry_run)
@@ -136,7 +140,7 @@ async def show(
             return FAILED
         numbers = [place.version for place in reader.published.of(tenant) if place.name == name]
         in_force = next((ref.version for ref in settings.flow if ref.name == name), None)
-        wanted = version or in_force or max(numbers, default=0)
+        wanted = (in_force or max(numbers, default=0)) if version is None else version
         found = reader.action(tenant, name, wanted)
     if found is None:
         _missing(settings, name, version, numbers)
@@ -155,6 +159,23 @@ async def show(
     sys.stdout.buffer.write(found.source.encode())
     sys.stdout.flush()
     return OK
+
+
+def _refused(action: ActionDraft) -> list[Problem]:
+    """Return what keeps code from being deployed, and tell what else lint has against it."""
+    if action.kind is ActionKind.PYTHON:
+        return []
+    problems = []
+    for found in lint(
+        action.source, kind=action.kind, secrets=action.secrets, modules=action.modules
+    ):
+        place = f"{action.file}:{found.line}:{found.column}"
+        if found.severity is Severity.ERROR:
+            problem = Problem(key=place, problem=found.message, remedy=found.remedy)
+            problems.append(problem)
+        else:
+            notes().print(f"Warning: {place}: {found.message}. {found.remedy}.")
+    return problems
 
 
 def _settings(reader: TenantSettingsReader, tenant: str) -> TenantSettings | None:

@@ -18,6 +18,7 @@ from countersign.core.action import (
     MAX_SECRET_VALUE,
     MAX_SOURCE_BYTES,
     ActionKind,
+    ActionName,
     ActionRef,
     ActionVersion,
     flow_problems,
@@ -32,6 +33,11 @@ _MODULE_NAME: Final = re.compile(r"[A-Za-z0-9_@./-]{1,214}")
 """What npm takes for a package, with a version and a file in it."""
 _SEALED_BYTES: Final = 200
 """What sealing adds to a secret, at most: the key's id, the nonce, the tag, and JSON's own."""
+
+
+NAME_REMEDY: Final = (
+    "Use 1 to 63 of the characters a-z, 0-9, _ and -, and begin with a letter or a digit"
+)
 
 
 class ActionDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +97,11 @@ _Finding = tuple[str, str, str]
 
 
 def _problems(action: ActionDraft) -> Iterator[_Finding]:
+    try:
+        msgspec.convert(action.name, ActionName)
+    except msgspec.ValidationError:
+        # It becomes a part of keys, which it must not forge.
+        yield "name", "is no Action's name", NAME_REMEDY
     if action.kind is ActionKind.PYTHON:
         yield from _of_python(action)
         return

@@ -13,6 +13,7 @@ import msgspec
 
 from countersign.core.action import ActionKind, ActionName
 from countersign.core.errors import Problem, SettingsError
+from countersign.wire.actions_file import NAME_REMEDY
 from countersign.wire.toml import explained, read_toml, tenant_problems, unknown_keys
 
 
@@ -53,7 +54,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
 _KNOWN: Final = ("tenant", "configuration", "flow")
 _FIELDS: Final = tuple(field.name for field in msgspec.structs.fields(EntryDraft))
 _REMEDIES: Final[Mapping[str, str]] = {
-    "name": "Use 1 to 63 of the characters a-z, 0-9, _ and -, and begin with a letter or a digit",
+    "name": NAME_REMEDY,
     "kind": f"Use one of {', '.join(ActionKind)}",
     "file": 'Give a file\'s name in quotes, as in file = "require-duo.js"',
     "secrets": 'Give names in brackets, as in secrets = ["DUO_SKEY"]; values go into a file of their own',

@@ -61,16 +61,30 @@
   ];
 
   const found = new Set();
-  const pending = [globalThis, ...hidden];
+  const pending = [];
+
+  function reach(value) {
+    if (value === null || (typeof value !== 'object' && typeof value !== 'function') || found.has(value)) return;
+    found.add(value);
+    if (!realm.isOurs(value)) pending.push(value);
+  }
+
+  reach(globalThis);
+  hidden.forEach(reach);
   while (pending.length) {
     const value = pending.pop();
-    if (value === null || (typeof value !== 'object' && typeof value !== 'function') || found.has(value)) continue;
-    found.add(value);
-    if (realm.isOurs(value)) continue;
-    pending.push(getPrototypeOf(value));
-    for (const key of ownKeys(value)) {
-      const { value: inner, get, set } = getOwnPropertyDescriptor(value, key);
-      pending.push(inner, get, set);
+    reach(getPrototypeOf(value));
+    const keys = ownKeys(value);
+    // Most are methods, which have a length and a name and lead nowhere.
+    if (keys.length === 2 && keys[0] === 'length' && typeof value === 'function') continue;
+    for (const key of keys) {
+      const standing = getOwnPropertyDescriptor(value, key);
+      if ('value' in standing) {
+        reach(standing.value);
+      } else {
+        reach(standing.get);
+        reach(standing.set);
+      }
     }
   }
 

@@ -26,7 +26,7 @@ from countersign.wire.action import ActionKey
 log = structlog.get_logger(__name__)
 
 CATCH_UP_WITHIN: Final = 5.0
-"""Seconds that reading to the end may take, once the start is over."""
+"""Seconds that reading to the end may take without getting on."""
 _PAUSE: Final = 1.0
 """Seconds until another try after Kafka has refused."""
 
@@ -132,8 +132,13 @@ class TenantSettingsReader:
         self._running, self._queued = self._queued, None
         ends = await self._topic.ends()
         try:
-            async with asyncio.timeout(CATCH_UP_WITHIN), self._progress:
-                await self._progress.wait_for(lambda: self._has_read_to(ends))
+            async with asyncio.timeout(CATCH_UP_WITHIN) as limit, self._progress:
+                while not self._has_read_to(ends):
+                    before = self._positions
+                    await self._progress.wait()
+                    if self._positions != before:
+                        # The code of many tenants is a lot to read.
+                        limit.reschedule(asyncio.get_running_loop().time() + CATCH_UP_WITHIN)
         except TimeoutError as error:
             text = "Kafka doesn't hand out the tenants' settings in time"
             raise BusUnavailableError(text) from error

@@ -1,0 +1,122 @@
+// What is asked of MFA: the provider, its options, the factors; and what is asked in vain.
+(function (lint) {
+  'use strict';
+
+  const PROVIDERS = ['none', 'guardian', 'google-authenticator', 'duo', 'any'];
+  const FACTORS = ['otp', 'email', 'push-notification', 'phone', 'webauthn-platform', 'webauthn-roaming',
+    'recovery-code'];
+  const ACCOUNT = ['ikey', 'skey', 'host'];
+  const ENABLE = 'api.multifactor.enable';
+  const quoted = (words) => words.map((each) => `'${each}'`).join(', ');
+
+  function oneOf(node, words, rule, what, report) {
+    const text = lint.textOf(node);
+    const fixed = node?.type === 'Literal' || text !== null;
+    if (!fixed || words.includes(text)) return;
+    const given = text === null ? node.raw : `'${text}'`;
+    const meant = text === null ? null : lint.nearest(text, words);
+    report(node, 'error', rule, `${given} is no ${what}`,
+      meant === null ? `Use one of ${quoted(words)}` : `Did you mean '${meant}'?`);
+  }
+
+  const property = (object, name) => object?.type === 'ObjectExpression'
+    ? object.properties.find((each) => each.type === 'Property' && lint.keyOf(each) === name) : undefined;
+
+  function account(object, allowed, report) {
+    if (object?.type !== 'ObjectExpression') return;
+    if (object.properties.some((each) => each.type !== 'Property' || lint.keyOf(each) === null)) return;
+    const keys = object.properties.map(lint.keyOf);
+    const missing = ACCOUNT.filter((key) => !keys.includes(key));
+    if (missing.length > 0 && missing.length < ACCOUNT.length) {
+      report(object, 'error', 'partial-account', `The Duo account lacks ${missing.join(' and ')}`,
+        'Give ikey, skey and host together, or none of them for the tenant’s own account');
+    }
+    for (const each of allowed === null ? [] : object.properties) {
+      if (!allowed.includes(lint.keyOf(each))) {
+        report(each, 'error', 'unknown-option', `providerOptions has no ${lint.keyOf(each)}`,
+          `It has ${allowed.join(', ')}`);
+      }
+    }
+  }
+
+  function factors(node, call, report) {
+    const named = (each) => oneOf(property(each, 'type')?.value, FACTORS, 'unknown-factor', 'factor', report);
+    if (/Any$/.test(call)) {
+      if (node.arguments[0]?.type === 'ArrayExpression') node.arguments[0].elements.forEach(named);
+      return;
+    }
+    oneOf(node.arguments[0], FACTORS, 'unknown-factor', 'factor', report);
+    const more = property(node.arguments[1], 'additionalFactors')?.value;
+    if (more?.type === 'ArrayExpression') more.elements.forEach(named);
+  }
+
+  lint.calls = (names, report) => {
+    const visit = (node) => {
+      if (node.type === 'CallExpression') {
+        const path = names.pathOf(node.callee);
+        if (path === ENABLE) {
+          if (node.arguments.length === 0) {
+            report(node, 'error', 'unknown-provider', 'No provider is named', `Use one of ${quoted(PROVIDERS)}`);
+          } else oneOf(node.arguments[0], PROVIDERS, 'unknown-provider', 'provider', report);
+          account(property(node.arguments[1], 'providerOptions')?.value, [...ACCOUNT, 'username'], report);
+        }
+        if (/^api\.authentication\.(challenge|enroll)With(Any)?$/.test(path ?? '')) factors(node, path, report);
+      }
+      if (node.type === 'AssignmentExpression') {
+        const path = names.pathOf(node.left);
+        if (path === 'context.multifactor') {
+          const asked = lint.inside(node.right);
+          oneOf(property(asked, 'provider')?.value, PROVIDERS, 'unknown-provider', 'provider', report);
+          account(asked, null, report);
+        }
+        if (path === 'context.multifactor.provider') {
+          oneOf(node.right, PROVIDERS, 'unknown-provider', 'provider', report);
+        }
+      }
+      if (node.type === 'BlockStatement' || node.type === 'Program') straight(node.body);
+      if (node.type === 'SwitchCase') straight(node.consequent);
+      for (const child of lint.childrenOf(node)) visit(child);
+    };
+
+    const enables = (statement) => {
+      if (statement.type !== 'ExpressionStatement') return null;
+      const call = lint.inside(statement.expression);
+      return call.type === 'CallExpression' && names.pathOf(call.callee) === ENABLE ? call : null;
+    };
+
+    const leaves = (node) => {
+      if (/^(Return|Throw|Break|Continue)Statement$/.test(node.type)) return true;
+      return !lint.isFunction(node) && lint.childrenOf(node).some(leaves);
+    };
+
+    const ends = (node) => /^(Return|Throw|Break|Continue)Statement$/.test(node.type)
+      || (node.type === 'BlockStatement' && node.body.some(ends))
+      || (node.type === 'IfStatement' && Boolean(node.alternate) && ends(node.consequent) && ends(node.alternate));
+
+    // One after the other, without a branch between them.
+    function straight(statements) {
+      let earlier = null;
+      let ended = false;
+      for (const each of statements) {
+        const bare = each.type === 'FunctionDeclaration' || each.type === 'EmptyStatement'
+          || (each.type === 'VariableDeclaration' && each.kind === 'var' && each.declarations.every((one) => !one.init));
+        if (ended && !bare) {
+          report(each, 'warning', 'unreachable', 'This never runs: what stands before it always leaves',
+            'Leave it out, or put it first');
+          return;
+        }
+        const call = enables(each);
+        if (call !== null) {
+          if (earlier !== null) {
+            report(earlier, 'warning', 'overridden', 'This changes nothing: a later call of enable always has the last word',
+              'Leave it out, or put it into a branch');
+          }
+          earlier = call;
+        } else if (leaves(each)) earlier = null;
+        ended ||= ends(each);
+      }
+    }
+
+    visit(names.tree);
+  };
+})(globalThis.lint ??= {});
