@@ -5,9 +5,9 @@ It is shut in as the real one is.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
-import signal
 import sys
 import time
 
@@ -37,6 +37,7 @@ _BYTES = {
     "another-batch": b"\x00\x00\x00\x05\x92\xcd\x03\xe7\x90",
 }
 _ran: list[str] = []
+"""What this process was told so far, the login that it warms up with included."""
 
 
 class Obedient:
@@ -52,8 +53,8 @@ class Obedient:
         told = json.loads(login.event).get("do", "")
         _ran.append(told)
         self.logins += 1
-        if told == "die" or (told == "die-unless-first" and len(_ran) > 1):
-            os.kill(os.getpid(), signal.SIGKILL)
+        if told == "die" or (told == "die-unless-first" and len(_ran) > 2):
+            ctypes.string_at(0)  # which ends it by a SIGSEGV
         if told == "raise":
             message = "a secret of the tenant's"
             raise ValueError(message)

@@ -124,7 +124,7 @@ async def test_more_flows_than_are_kept() -> None:
             assert len(reports) == len(flows)
         (last,) = await sandbox.run([a_job(flows[-1], do="how-many")])
         (first,) = await sandbox.run([a_job(flows[0], do="how-many")])
-    assert [last.spoken[0].seconds, first.spoken[0].seconds] == [3, 1]
+    assert [last.spoken[0].seconds, first.spoken[0].seconds] == [2, 1]
 
 
 async def test_large_events_are_cut_into_several_batches() -> None:

@@ -18,6 +18,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
+from countersign.actions.system_calls import refuse_system_calls
+
 NOBODY: Final = 65_534
 """A user and group that own nothing; root's processes aren't counted, so the limit on them wants another."""
 DESCRIPTOR: Final = 0
@@ -26,6 +28,7 @@ DESCRIPTOR: Final = 0
 _PR_SET_PDEATHSIG: Final = 1
 _PR_SET_DUMPABLE: Final = 4
 _PR_SET_NO_NEW_PRIVS: Final = 38
+_ON_LINUX: Final = sys.platform.startswith("linux")
 _MOST_DESCRIPTORS: Final = 65_536
 
 
@@ -46,19 +49,20 @@ def confine(*, memory: int) -> tuple[str, ...]:
     time.tzset()
     os.chdir("/")
     limits = {
+        "processes": (resource.RLIMIT_NPROC, 0),
         "file-size": (resource.RLIMIT_FSIZE, 0),
         "core": (resource.RLIMIT_CORE, 0),
         "memory": (resource.RLIMIT_AS, memory),
-        # Descriptor 0 is open, and one more would be number 1.
+        # Descriptor 0 is open, and one more would be number 1. Programs need some to load their libraries.
         "descriptors": (resource.RLIMIT_NOFILE, DESCRIPTOR + 1),
     }
     steps: dict[str, Callable[[], object]] = {
         "user": _become_nobody,
-        "processes": _no_processes,
         # After the user was changed, which takes it back.
         **_linux(),
         "inherited": _close_the_rest,
         **{name: partial(_limit, *limit) for name, limit in limits.items()},
+        **({"system-calls": refuse_system_calls} if _ON_LINUX else {}),
     }
     return tuple(name for name, step in steps.items() if not _taken(step))
 
@@ -87,15 +91,8 @@ def _become_nobody() -> None:
         os.setuid(NOBODY)
 
 
-def _no_processes() -> None:
-    _limit(resource.RLIMIT_NPROC, 0)
-    # Linux looks whether a user has too many processes when somebody becomes that user, and from then on
-    # refuses to execute another program, too (credentials(7), execve(2): EAGAIN).
-    os.setuid(os.getuid())
-
-
 def _linux() -> dict[str, Callable[[], object]]:
-    if not sys.platform.startswith("linux"):
+    if not _ON_LINUX:
         return {}
     return {
         "privileges": lambda: _prctl(_PR_SET_NO_NEW_PRIVS, 1),

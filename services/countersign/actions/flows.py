@@ -27,8 +27,7 @@ from countersign.ports import FlowCall, PublishedActions, Secrets
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _NOTHING: Final = FlowReport()
-
-_Cache = dict[str, tuple[str, int]]
+_NO_CACHE: Final[dict[str, tuple[str, int]]] = {}
 
 
 class TenantFlows:
@@ -73,21 +72,16 @@ class TenantFlows:
             UnavailableError: no process can be started for them, or an Action is missing and Kafka can't be
                 asked for it.
         """
-        await self._wait_for_new(calls)
+        found = await self._found(calls)
         teller = Teller(self._metrics)
         effects = [NO_EFFECT] * len(calls)
         flows: list[tuple[int, BoundFlow, FlowLogin]] = []
-        missing: dict[int, MissingError] = {}
-        caches: dict[int, _Cache] = {}
         for place, call in enumerate(calls):
-            bound = self._get(call.tenant, missing)
-            if bound is None:
-                effects[place] = self._lack(call.tenant, missing[id(call.tenant)], teller)
-                continue
-            cache = caches.get(id(call.cache))
-            if cache is None:
-                cache = caches[id(call.cache)] = _cache_of(call.cache)
-            flows.append((place, bound, _login(call, cache)))
+            bound = found[id(call.tenant)]
+            if isinstance(bound, BoundFlow):
+                flows.append((place, bound, _login(call)))
+            else:
+                effects[place] = self._lack(call.tenant, bound, teller)
         jobs = [Job(bound.code, login) for _, bound, login in flows if bound.code is not None]
         reports = iter(await self._sandbox.run(jobs)) if jobs else iter(())
         for place, bound, login in flows:
@@ -108,24 +102,25 @@ class TenantFlows:
             report = self._python.run(name, login, report, position, rules=bound.rule_names)
         return report
 
-    async def _wait_for_new(self, calls: Sequence[FlowCall]) -> None:
-        """Have what was just published read, once a version of settings that names what isn't there."""
-        missing: dict[int, MissingError] = {}
-        for settings in {id(call.tenant): call.tenant for call in calls}.values():
-            known = self._lacking.get(settings.tenant) == settings.version
-            if not known and self._get(settings, missing) is None:
-                await self._published.catch_up()
-                return
+    async def _found(self, calls: Sequence[FlowCall]) -> dict[int, BoundFlow | MissingError]:
+        """Return each flow, or why it can't be run, by the id of its settings.
 
-    def _get(self, settings: TenantSettings, missing: dict[int, MissingError]) -> BoundFlow | None:
-        """Return a flow; None where it can't be run, and `missing` says why, by the settings' id."""
-        if id(settings) in missing:
-            return None
+        What was just published is read first, once a version of settings that names what isn't there.
+        """
+        settings = {id(call.tenant): call.tenant for call in calls}
+        found = {key: self._get(one) for key, one in settings.items()}
+        for key, one in settings.items():
+            missing = isinstance(found[key], MissingError)
+            if missing and self._lacking.get(one.tenant) != one.version:
+                await self._published.catch_up()
+                return {key: self._get(one) for key, one in settings.items()}
+        return found
+
+    def _get(self, settings: TenantSettings) -> BoundFlow | MissingError:
         try:
             return self._bound.get(settings)
         except MissingError as error:
-            missing[id(settings)] = error
-            return None
+            return error
 
     def _lack(self, settings: TenantSettings, error: MissingError, teller: Teller) -> Effect:
         """Deny a login whose flow can't be run; that is logged once a version of the settings."""
@@ -147,28 +142,25 @@ def _has_ended(report: FlowReport) -> bool:
     )
 
 
-def _login(call: FlowCall, cache: _Cache) -> FlowLogin:
+def _login(call: FlowCall) -> FlowLogin:
     event = call.event
     return FlowLogin(
         tenant=call.tenant.tenant,
         event=event.data,
         at=(event.time - _EPOCH) // _MILLISECOND,
         seed=_seed(event.identity),
-        cache=cache,
+        cache=_cache_of(call.cache) if call.cache else _NO_CACHE,
     )
 
 
 def _seed(identity: EventIdentity) -> bytes:
     """Return what a flow's random numbers follow from; the parts are joined with their lengths."""
-    parts = [
-        text.encode("utf-8", "surrogatepass")
-        for text in (identity.tenant, identity.source, identity.event_id)
-    ]
-    lengths = b"".join(len(part).to_bytes(4, "big") for part in parts)
-    return hashlib.blake2b(lengths + b"".join(parts), digest_size=16).digest()
+    tenant, source, event_id = identity.tenant, identity.source, identity.event_id
+    name = f"{len(tenant)}:{tenant}{len(source)}:{source}{len(event_id)}:{event_id}"
+    return hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def _cache_of(cache: Mapping[str, CacheEntry]) -> _Cache:
+def _cache_of(cache: Mapping[str, CacheEntry]) -> dict[str, tuple[str, int]]:
     return {
         key: (entry.value, (entry.expires_at - _EPOCH) // _MILLISECOND)
         for key, entry in cache.items()

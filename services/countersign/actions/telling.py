@@ -6,7 +6,6 @@ since tenants' code has run in that process.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import Final, Protocol
 
 import structlog
@@ -17,6 +16,9 @@ from countersign.actions.flow import MAX_LINE, MAX_LINES, Failure, FlowReport, S
 _MAX_MESSAGE: Final = 500
 _MAX_WORD: Final = 64
 _OK: Final = "ok"
+_NONE: Final = (0, 0.0)
+_LONGEST: Final = 86_400.0
+"""Seconds; no Action takes longer than a day."""
 
 log = structlog.get_logger(__name__)
 
@@ -52,8 +54,7 @@ class Teller:
 
     def __init__(self, metrics: ActionMetrics | None) -> None:
         self._metrics = metrics
-        self._calls: defaultdict[tuple[str, str, str], int] = defaultdict(int)
-        self._seconds: defaultdict[tuple[str, str, str], float] = defaultdict(float)
+        self._counted: dict[tuple[str, str, str], tuple[int, float]] = {}
 
     def report(
         self, bound: BoundFlow, report: FlowReport, failure: Failure | None, position: int
@@ -66,19 +67,19 @@ class Teller:
             failure: why it failed, if it did.
             position: the Action that failed.
         """
-        tenant, refs = bound.tenant, bound.refs
-        failed = None if failure is None else position
+        refs = bound.refs
         for spoken in report.spoken:
-            if not 0 <= spoken.position < len(refs) or spoken.position == failed:
+            if not 0 <= spoken.position < len(refs):
                 continue
-            self._count(tenant, refs[spoken.position].name, _OK, spoken.seconds)
-        if failure is not None:
-            seconds = sum(one.seconds for one in report.spoken if one.position == position)
-            self._count(tenant, refs[position].name, failure.kind.value, seconds)
-            self.failed(bound.tenant, refs[position].name, refs[position].version, failure)
-        for spoken in report.spoken:
-            if spoken.console and 0 <= spoken.position < len(refs):
+            if failure is None or spoken.position != position:
+                self._count(bound.tenant, refs[spoken.position].name, _OK, spoken.seconds)
+            if spoken.console:
                 _console(bound, spoken)
+        if failure is not None:
+            ref = refs[position]
+            seconds = sum(one.seconds for one in report.spoken if one.position == position)
+            self._count(bound.tenant, ref.name, failure.kind.value, seconds)
+            self.failed(bound.tenant, ref.name, ref.version, failure)
 
     def not_run(self, tenant: str, action: str, failure: Failure) -> None:
         """Count a login whose flow could not be run."""
@@ -99,20 +100,14 @@ class Teller:
     def done(self) -> None:
         """Hand over what was counted."""
         if self._metrics is not None:
-            for key, calls in self._calls.items():
-                tenant, action, outcome = key
-                seconds = self._seconds[key]
+            for (tenant, action, outcome), (calls, seconds) in self._counted.items():
                 self._metrics.count_action(tenant, action, outcome, calls=calls, seconds=seconds)
 
     def _count(self, tenant: str, action: str, outcome: str, seconds: float) -> None:
         key = (tenant, action, outcome)
-        self._calls[key] += 1
-        # Not what is no time at all; a counter would refuse it.
-        if 0 < seconds < _LONGEST:
-            self._seconds[key] += seconds
-
-
-_LONGEST: Final = 86_400.0
+        calls, before = self._counted.get(key, _NONE)
+        # A counter would refuse what is no time at all.
+        self._counted[key] = (calls + 1, before + (seconds if 0 < seconds < _LONGEST else 0.0))
 
 
 def _console(bound: BoundFlow, spoken: Spoken) -> None:

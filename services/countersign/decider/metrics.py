@@ -78,6 +78,7 @@ class Metrics:
             ["tenant", "action"],
             registry=self.registry,
         )
+        self._of_actions: dict[tuple[str, str, str], tuple[Counter, Counter]] = {}
         self.sandbox_restarts = Counter(
             "countersign_sandbox_restarts",
             "Processes for tenants' Actions that ended, or had to be ended, and were replaced.",
@@ -88,8 +89,16 @@ class Metrics:
         self, tenant: str, action: str, outcome: str, *, calls: int, seconds: float
     ) -> None:
         """See `actions.telling.ActionMetrics.count_action`."""
-        self.action_calls.labels(tenant, action, outcome).inc(calls)
-        self.action_seconds.labels(tenant, action).inc(seconds)
+        key = (tenant, action, outcome)
+        counters = self._of_actions.get(key)
+        if counters is None:
+            # Looking a counter up by its labels costs more than counting.
+            counters = self._of_actions[key] = (
+                self.action_calls.labels(tenant, action, outcome),
+                self.action_seconds.labels(tenant, action),
+            )
+        counters[0].inc(calls)
+        counters[1].inc(seconds)
 
     def count_restart(self) -> None:
         """See `actions.telling.ActionMetrics.count_restart`."""
