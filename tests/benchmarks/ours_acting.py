@@ -6,7 +6,6 @@ import asyncio
 import os
 
 import msgspec
-from tests.flows import an_action, flow_of, flows_of
 
 from countersign.adapters.kafka.configured import kafka_connection
 from countersign.adapters.kafka.publisher import KafkaPublisher
@@ -21,6 +20,7 @@ from countersign.settings import Settings
 from tests.benchmarks.contender import NAME
 from tests.benchmarks.flows import sources, tenants
 from tests.bus import FixedTenants
+from tests.flows import an_action, flows_of, refs
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
@@ -31,7 +31,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         for name in tenants(contender)
     }
     settled = [
-        msgspec.structs.replace(one, flow=flow_of(flows[name]))
+        msgspec.structs.replace(one, flow=refs(*flows[name]))
         for name, one in tenants(contender).items()
     ]
     client = connect_redis(settings)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from countersign.actions.realm import Realm
 
 from countersign.actions.flow import ActionCode, FlowCode, FlowLogin
 from countersign.actions.members import MEMBERS
+from countersign.actions.realm import Realm
 from countersign.core.action import ActionKind
 from countersign.core.login import PostLoginEvent
 from tests.full_event import FULL_EVENT, paths

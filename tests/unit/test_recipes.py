@@ -1,141 +1,99 @@
-"""The recipes that Auth0's users rely on, as settings alone or as the effect that an Action has.
-
-The numbers are those of the list of recipes; the Actions themselves are another room's tests.
-"""
+"""The recipes that people have in Auth0, as Actions and as Rules, through the sandbox and the judge."""
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import pytest
 
-from countersign.core.effect import Effect, Provider
-from countersign.core.facts import Facts
-from countersign.core.login import MULTI_FACTOR_ACR
-from countersign.core.tenant import DuoUsername, Mfa, Policy
-from tests.builders import NOW, a_browser, a_login, a_tenant, decided
+from countersign.adapters.memory.caches import MemoryCaches
+from countersign.adapters.memory.store import MemoryStore
+from countersign.core.action import ActionKind
+from countersign.core.result import Reason
+from countersign.core.tenant import Mfa
+from countersign.decider.effects import Effects
+from countersign.decider.judge import Decided, Judge
+from countersign.decider.waves import Entry
+from tests.builders import CHALLENGER, NOW, PSEUDONYMS, a_login, a_tenant
+from tests.flows import an_action, flows_of, refs
+from tests.recipes import applications, users
+from tests.recipes.recipe import CHALLENGED, DENIED, Case, Recipe
 
-KNOWN = Facts(remembered=a_browser())
-NEVER = a_tenant(policy=Policy.NEVER)
-ADAPTIVE = a_tenant(policy=Policy.CONFIDENCE_SCORE)
-BY_EMAIL = a_tenant(mfa=Mfa(policy=Policy.ALL_APPLICATIONS, duo_username=DuoUsername.EMAIL))
+RECIPES = (*applications.RECIPES, *users.RECIPES)
 
-HOUR_AGO = (NOW - timedelta(hours=1)).isoformat()
-NEW_DEVICE = {
-    "confidence": "low",
-    "assessments": {"NewDevice": {"code": "no_match", "confidence": "low"}},
+
+class Played(NamedTuple):
+    """A recipe's case, in one of the ways in which it can be written."""
+
+    recipe: Recipe
+    kind: ActionKind
+    case: Case
+
+    @property
+    def source(self) -> str:
+        """The code."""
+        return self.recipe.action if self.kind is ActionKind.ACTION else self.recipe.rule or ""
+
+
+def played() -> Iterator[Played]:
+    """Return every case of every recipe, as an Action and, where there is one, as a Rule."""
+    for recipe in RECIPES:
+        for case in recipe.cases:
+            yield Played(recipe, ActionKind.ACTION, case)
+            if recipe.rule is not None:
+                yield Played(recipe, ActionKind.RULE, case)
+
+
+def test_there_are_all_of_them() -> None:
+    """Twenty-two recipes are played, and one more for a part of one; each goes two ways at least."""
+    assert len(RECIPES) == 23
+    assert all(len(recipe.cases) > 1 for recipe in RECIPES if recipe.name not in ALONE)
+
+
+ALONE = {
+    "Duo at every login",
+    "any factor at every login, and never remembered",
+    "turned away where a secret is missing",
 }
+"""Recipes that go one way."""
 
 
+@pytest.mark.law(12)
 @pytest.mark.parametrize(
-    ("given", "ending"),
-    [
-        pytest.param({}, "duo-challenge", id="3 unconditional Duo"),
-        pytest.param(
-            {
-                "tenant": NEVER,
-                "login": a_login(transaction={"max_age": 10**6}),
-            },
-            "duo-challenge",
-            id="9 no mfa method yet, so the session has to get one",
-        ),
-        pytest.param(
-            {
-                "tenant": NEVER,
-                "login": a_login(
-                    transaction={"max_age": 10**6},
-                    authentication={"methods": [{"name": "mfa", "timestamp": HOUR_AGO}]},
-                ),
-            },
-            "mfa-not-due",
-            id="9 the session has an mfa method",
-        ),
-        pytest.param(
-            {
-                "tenant": NEVER,
-                "login": a_login(transaction={"acr_values": [MULTI_FACTOR_ACR]}),
-                "facts": KNOWN,
-            },
-            "duo-challenge",
-            id="11 acr_values asks for multi-factor, and nothing is remembered",
-        ),
-        pytest.param(
-            {
-                "tenant": ADAPTIVE,
-                "login": a_login(authentication={"riskAssessment": NEW_DEVICE}),
-                "facts": KNOWN,
-            },
-            "duo-challenge",
-            id="12 a new device with low confidence",
-        ),
-        pytest.param(
-            {
-                "tenant": ADAPTIVE,
-                "login": a_login(authentication={"riskAssessment": {"confidence": "high"}}),
-            },
-            "mfa-not-due",
-            id="12 a device that is known with high confidence",
-        ),
-        pytest.param(
-            {"tenant": BY_EMAIL, "login": a_login(user={"email_verified": False})},
-            "duo-username-missing",
-            id="14 an unverified e-mail address names nobody to Duo",
-        ),
-        pytest.param(
-            {
-                "tenant": NEVER,
-                "login": a_login(
-                    transaction={"max_age": 1800},
-                    authentication={"methods": [{"name": "mfa", "timestamp": HOUR_AGO}]},
-                ),
-            },
-            "duo-challenge",
-            id="17 the mfa method is older than half an hour",
-        ),
-        pytest.param({"tenant": BY_EMAIL}, "duo-challenge", id="20 Duo by the e-mail address"),
-    ],
+    "one", list(played()), ids=lambda one: f"{one.recipe.name} ({one.kind.value}): {one.case.what}"
 )
-def test_a_recipe_needs_settings_alone(given: dict[str, Any], ending: str) -> None:
-    """Where the tenant's settings say it, no Action has to."""
-    assert decided(**given).trace[-1] == ending
-
-
-@pytest.mark.parametrize(
-    ("effect", "known", "unknown"),
-    [
-        pytest.param(
-            Effect(provider=Provider.DUO, allow_remember_browser=False),
-            "duo-challenge",
-            "duo-challenge",
-            id="1, 2, 20 Duo every time",
-        ),
-        pytest.param(
-            Effect(provider=Provider.ANY, allow_remember_browser=False),
-            "duo-challenge",
-            "duo-challenge",
-            id="4, 5, 6, 7, 10 any factor every time",
-        ),
-        pytest.param(
-            Effect(provider=Provider.ANY, allow_remember_browser=True),
-            "remembered-browser",
-            "duo-challenge",
-            id="9, 12 any factor, once for a browser",
-        ),
-        pytest.param(
-            Effect(provider=Provider.NONE), "mfa-not-due", "mfa-not-due", id="8 a passkey was used"
-        ),
-        pytest.param(
-            Effect(provider=Provider.GUARDIAN),
-            "other-provider",
-            "other-provider",
-            id="14 a role goes to Guardian",
-        ),
-    ],
-)
-def test_an_actions_effect_is_what_auth0_makes_of_it(
-    effect: Effect, known: str, unknown: str
-) -> None:
-    """What `enable` asked for meets a remembered browser, and a browser that is not."""
-    assert decided(effect=effect, facts=KNOWN).trace[-1] == known
-    assert decided(effect=effect).trace[-1] == unknown
+async def test_recipe(one: Played) -> None:
+    """Law 12: each case comes out as it does in Auth0, and the trace names the code that said so."""
+    action = an_action("recipe", one.source, kind=one.kind, secrets=one.recipe.secrets)
+    login = a_login(**one.case.login)
+    tenant = a_tenant(mfa=Mfa(policy=one.recipe.policy), flow=refs(action))
+    store = MemoryStore(PSEUDONYMS)
+    async with flows_of({tenant.tenant: [action]}) as flows:
+        judge = Judge(
+            store,
+            Effects(flows, MemoryCaches()),
+            PSEUDONYMS,
+            public_url=CHALLENGER,
+            clock=lambda: NOW,
+        )
+        ((_, answer),) = await judge.answer([Entry(0, login, tenant)])
+    assert isinstance(answer, Decided)
+    decision, case = answer.decision, one.case
+    assert decision.type is case.comes, decision
+    assert decision.trace[0].startswith(f"{one.kind.value}:recipe@1:")
+    assert decision.provider == case.provider
+    if case.remembers is not None:
+        assert decision.may_remember is case.remembers
+    said = decision.access_denied.reason if decision.access_denied is not None else None
+    assert said == case.said
+    if case.comes is DENIED:
+        expected = Reason.ACTION_DENIED if case.said else Reason.DUO_USERNAME_MISSING
+        assert decision.reason is expected
+    if case.comes is CHALLENGED:
+        assert decision.challenge is not None
+        (challenge,) = await store.challenges([decision.challenge.id])
+        assert challenge is not None
+        account = challenge.duo.client_id if challenge.duo is not None else None
+        assert account == case.account
+        assert challenge.duo_username == (case.username or login.subject)

@@ -147,7 +147,7 @@ async def serve(settings: Settings, *, shown: Shown | None = None) -> int:
     metrics = Metrics()
 
     async def start(stack: AsyncExitStack) -> None:
-        store, tenants, publisher = await reach(settings, readiness, stack)
+        store, tenants, publisher, _ = await reach(settings, readiness, stack)
         duo = duo_universal_of(settings)
         stack.push_async_callback(duo.close)
         challenger = Challenger(

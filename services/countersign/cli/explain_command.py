@@ -13,8 +13,7 @@ from rich.console import Console
 from rich.text import Text
 
 from countersign.adapters.memory.caches import MemoryCaches
-from countersign.adapters.redis.caches import RedisCaches
-from countersign.adapters.redis.configured import redis_store
+from countersign.adapters.redis.configured import redis_caches, redis_store
 from countersign.adapters.redis.connection import connect_redis
 from countersign.cli.app import FAILED, OK
 from countersign.cli.login_file import read_login
@@ -73,16 +72,18 @@ async def explain(
                 f"Error: {login.identity.tenant} has no settings. Tenants with settings: {known}."
             )
             return FAILED
-        pseudonyms = Pseudonyms(settings.identifier_key_bytes())
         kept: Store | None = None
         caches: Caches = MemoryCaches()
         if store:
             redis = connect_redis(settings)
             stack.push_async_callback(redis.aclose)
-            kept, caches = redis_store(settings, redis), RedisCaches(redis, pseudonyms)
+            kept, caches = redis_store(settings, redis), redis_caches(settings, redis)
         flows = await stack.enter_async_context(running_flows(settings, reader))
         explainer = Explainer(
-            kept, Effects(flows, caches), pseudonyms, public_url=settings.public_url
+            kept,
+            Effects(flows, caches),
+            Pseudonyms(settings.identifier_key_bytes()),
+            public_url=settings.public_url,
         )
         explanation = await explainer.explain(login, found, at)
     decision = explanation.decision

@@ -267,18 +267,22 @@ _Finding = tuple[str, str, str]
 
 
 def _duo(settings: TenantSettings) -> Iterator[_Finding]:
-    duo = settings.duo
-    if duo is None:
-        return
-    if len(duo.client_id) != 20:  # noqa: PLR2004  # Duo's own length (duo_universal, Client)
+    if settings.duo is not None:
+        for key, problem, remedy in duo_problems(settings.duo.client_id, settings.duo.api_host):
+            yield f"duo.{key}", problem, remedy
+
+
+def duo_problems(client_id: str, api_host: str) -> Iterator[_Finding]:
+    """Find what keeps a Duo account from being one: key, problem and remedy of each."""
+    if len(client_id) != 20:  # noqa: PLR2004  # Duo's own length (duo_universal, Client)
         yield (
-            "duo.client_id",
-            f"has {len(duo.client_id)} characters, a Duo Client ID has 20",
+            "client_id",
+            f"has {len(client_id)} characters, a Duo Client ID has 20",
             "Copy the Client ID from the Duo application's page",
         )
-    if not _HOST.fullmatch(duo.api_host):
+    if not _HOST.fullmatch(api_host):
         yield (
-            "duo.api_host",
+            "api_host",
             "is not a host name",
             'Copy the API hostname from the Duo application, without "https://" and without a path',
         )

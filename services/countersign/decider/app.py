@@ -18,6 +18,7 @@ from countersign.adapters.reach import reach
 from countersign.core.identity import Pseudonyms
 from countersign.decider.agent import BatchHandler, Topics
 from countersign.decider.channel import Batch, BatchChannel
+from countersign.decider.configured import running_flows
 from countersign.decider.effects import Effects
 from countersign.decider.judge import Judge
 from countersign.decider.limit import DeadLetterLimit
@@ -172,10 +173,12 @@ async def _started(
     settings: Settings, readiness: Readiness, metrics: Metrics, stack: AsyncExitStack
 ) -> Decider:
     """Start a decider; wait for Redis and Kafka as long as it takes."""
-    store, tenants, publisher = await reach(settings, readiness, stack, actions=True)
+    store, tenants, publisher, caches = await reach(settings, readiness, stack, actions=True)
+    flows = await stack.enter_async_context(running_flows(settings, tenants, metrics))
     decider = Decider(
         settings,
         store=store,
+        effects=Effects(flows, caches),
         publisher=publisher,
         tenants=tenants,
         readiness=readiness,

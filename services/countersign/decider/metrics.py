@@ -66,3 +66,31 @@ class Metrics:
             "1 once too many events failed unexpectedly and none are taken any more, else 0.",
             registry=self.registry,
         )
+        self.action_calls = Counter(
+            "countersign_action_calls",
+            "Runs of tenants' Actions, by how they ended.",
+            ["tenant", "action", "outcome"],
+            registry=self.registry,
+        )
+        self.action_seconds = Counter(
+            "countersign_action_seconds",
+            "Processor time of tenants' Actions.",
+            ["tenant", "action"],
+            registry=self.registry,
+        )
+        self.sandbox_restarts = Counter(
+            "countersign_sandbox_restarts",
+            "Processes for tenants' Actions that ended, or had to be ended, and were replaced.",
+            registry=self.registry,
+        )
+
+    def count_action(
+        self, tenant: str, action: str, outcome: str, *, calls: int, seconds: float
+    ) -> None:
+        """See `actions.telling.ActionMetrics.count_action`."""
+        self.action_calls.labels(tenant, action, outcome).inc(calls)
+        self.action_seconds.labels(tenant, action).inc(seconds)
+
+    def count_restart(self) -> None:
+        """See `actions.telling.ActionMetrics.count_restart`."""
+        self.sandbox_restarts.inc()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import stamina
 import structlog
 
+from countersign.adapters.redis.caches import RedisCaches
 from countersign.adapters.redis.connection import RedisClient
 from countersign.adapters.redis.store import RedisStore
 from countersign.core.errors import StoreUnavailableError
@@ -13,6 +14,11 @@ from countersign.probe.readiness import Readiness
 from countersign.settings import Settings
 
 log = structlog.get_logger(__name__)
+
+
+def redis_caches(settings: Settings, client: RedisClient) -> RedisCaches:
+    """Return the caches of tenants' Actions on a connection."""
+    return RedisCaches(client, Pseudonyms(settings.identifier_key_bytes()))
 
 
 def redis_store(settings: Settings, client: RedisClient) -> RedisStore:
