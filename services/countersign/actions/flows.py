@@ -153,12 +153,12 @@ def _login(call: FlowCall, cache: _Cache) -> FlowLogin:
         tenant=call.tenant.tenant,
         event=event.data,
         at=(event.time - _EPOCH) // _MILLISECOND,
-        seed=_seed(event.identity),
+        seed=seed_of(event.identity),
         cache=cache,
     )
 
 
-def _seed(identity: EventIdentity) -> bytes:
+def seed_of(identity: EventIdentity) -> bytes:
     """Return what a flow's random numbers follow from; the parts are joined with their lengths."""
     parts = [
         text.encode("utf-8", "surrogatepass")

@@ -14,6 +14,8 @@ from rich.table import Table
 from countersign.adapters.action_files import load_flow
 from countersign.adapters.kafka.actions_writer import Deployed
 from countersign.adapters.kafka.tenant_settings import TenantSettingsReader
+from countersign.cli.actions_lint_command import lint
+from countersign.cli.actions_test_command import test
 from countersign.cli.app import FAILED, OK
 from countersign.cli.output import answers, notes
 from countersign.cli.session import begin, reading, writing_actions
@@ -42,6 +44,9 @@ secrets = ["ADMIN_ROLE"]      # what it reads as event.secrets
 `deploy` publishes each Action that changed as its next version and puts the flow in force; every
 decider has it within a second. `rollback` goes back to a version that is still published.""",
 )
+
+app.command(lint)
+app.command(test)
 
 
 @app.command
