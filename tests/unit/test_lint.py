@@ -16,6 +16,7 @@ ACTIONS = [(recipe.name, recipe.action, recipe.secrets) for recipe in RECIPES]
 RULES = [(recipe.name, recipe.rule, recipe.secrets) for recipe in RECIPES if recipe.rule]
 HEAD = "exports.onExecutePostLogin = async (event, api) => {\n"
 
+# ruff: noqa: E501  # a row of the tables is a line
 # Rule's name, line, column; then the source.
 WRONG = [
     ("syntax", 2, 10, HEAD + "let a = (;\n};"),
@@ -60,6 +61,12 @@ WRONG_RULES = [
     ("partial-account", 1, 45, "function (u, c, callback) { c.multifactor = { ikey: 'a' }; callback(); }"),
     ("unsupported-member", 1, 29, "function (u, c, callback) { auth0.users.updateAppMetadata(); callback(); }"),
 ]  # fmt: skip
+WORDS = (
+    *("exports", ".onExecutePostLogin", "=", "async", "(event, api)", "=>", "{", "}", "(", ")", "[", "]"),
+    *(";", ",", ".", "...", "?", ":", "api", "event", ".multifactor", ".enable", "'duo'", "secrets", "const"),
+    *("let", "var", "{a}", "function", "class", "#x", "get", "await", "require", "`", "${", "/", "\\", "\n"),
+    *("if", "else", "return", "for", "of", "in", "switch", "case", "try", "catch", "__proto__", "constructor"),
+)  # fmt: skip
 TEMPLATE = """\
 exports.onExecutePostLogin = async (event, api) => {
   const CLIENTS_WITH_MFA = ['payroll', "ledger"];
@@ -209,13 +216,7 @@ def test_duo_template() -> None:
         st.text(max_size=300),
         st.binary(max_size=300),
         st.lists(
-            st.sampled_from(
-                "exports.onExecutePostLogin = async (event, api) => { } ( ) [ ] ; , . ... ? : => api event"
-                " .multifactor .enable 'duo' secrets const let var {a} = function class #x get async await"
-                " require ` ${ / \\ \n if else return for of in switch case try catch __proto__ constructor".split(
-                    " "
-                )
-            ),
+            st.sampled_from(WORDS),
             max_size=40,
         ).map(" ".join),
     ),

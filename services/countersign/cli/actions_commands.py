@@ -15,8 +15,9 @@ from countersign.adapters.action_files import load_flow
 from countersign.adapters.kafka.actions_writer import Deployed
 from countersign.adapters.kafka.tenant_settings import TenantSettingsReader
 from countersign.cli.actions_lint_command import lint
-from countersign.cli.actions_test_command import test
+from countersign.cli.actions_test_command import run_locally
 from countersign.cli.app import FAILED, OK
+from countersign.cli.linted import lint_problems
 from countersign.cli.output import answers, notes
 from countersign.cli.session import begin, reading, writing_actions
 from countersign.core.action import ActionRef, ActionVersion
@@ -28,7 +29,7 @@ AsJson = Annotated[bool, Parameter(name="--json", negative=())]
 app = App(
     name="actions",
     help="""\
-Deploy, list, show and roll back tenants' Actions: their own code, that runs after each login's first factor.
+Check, try, deploy, list, show and roll back tenants' Actions: their own code, that runs after each login's first factor.
 
 A tenant's flow is a directory: one file an Action, and `actions.toml`, which says in which order they
 run:
@@ -46,7 +47,7 @@ decider has it within a second. `rollback` goes back to a version that is still 
 )
 
 app.command(lint)
-app.command(test)
+app.command(run_locally, name="test")
 
 
 @app.command
@@ -69,7 +70,7 @@ async def deploy(
         dry_run: Say what would change, and publish nothing.
     """
     settings = begin()
-    draft = load_flow(directory, secrets)
+    draft = load_flow(directory, secrets, check=lint_problems)
     async with writing_actions(settings) as writer:
         deployed = await (writer.preview(draft) if dry_run else writer.deploy(draft))
     _tell(deployed, published=not dry_run)

@@ -25,6 +25,7 @@ from countersign.cli.shown import one_line
 from countersign.core.action import MAX_SOURCE_BYTES, ActionKind, ActionRules
 from countersign.core.errors import CountersignError
 from countersign.core.login import LoginAttempted
+from countersign.logs import set_up_logs
 from countersign.wire.secrets_file import read_secrets
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -32,7 +33,7 @@ _TENANT: Final = "local"
 """Whose login it is where nothing says so."""
 
 
-async def test(
+async def run_locally(
     path: Path,
     /,
     *,
@@ -58,7 +59,8 @@ async def test(
         as_json: Print JSON, for programs.
     """
     at = datetime.now(UTC) if now is None else _aware(now)
-    if path.is_dir():
+    set_up_logs("error", "console")
+    if path.is_dir():  # noqa: ASYNC240  # nothing else runs yet
         actions, owner = _flow(path, secrets)
         tenant = tenant or owner
     else:

@@ -5,14 +5,16 @@ A file that no manifest names has the kind that is said, and nobody knows its se
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from countersign.actions.lint import Finding, lint
+from countersign.actions.lint import Finding, Severity, lint
 from countersign.adapters.action_files import MANIFEST, load_manifest
 from countersign.core.action import MAX_SOURCE_BYTES, ActionKind
-from countersign.core.errors import CountersignError
+from countersign.core.errors import CountersignError, Problem
+from countersign.wire.actions_file import ActionDraft
 
 
 class Linted(NamedTuple):
@@ -50,6 +52,22 @@ def lint_paths(paths: Collection[Path], kind: ActionKind) -> list[Linted]:
             ),
         )
         for source in sources
+    ]
+
+
+def lint_problems(action: ActionDraft) -> list[Problem]:
+    """Return what keeps an Action from being deployed: each of lint's errors, at its place."""
+    if action.kind is ActionKind.PYTHON:
+        return []
+    findings = lint(action.source, kind=action.kind, secrets=action.secrets, modules=action.modules)
+    return [
+        Problem(
+            key=f"{action.file}:{found.line}:{found.column}",
+            problem=f"{found.message}\n{textwrap.indent(found.excerpt, '    ')}",
+            remedy=found.remedy,
+        )
+        for found in findings
+        if found.severity is Severity.ERROR
     ]
 
 
