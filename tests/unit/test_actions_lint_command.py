@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from countersign.cli.app import main
+from countersign.cli.app import run
 from countersign.cli.linted import lint_paths, lint_problems
 from countersign.core.action import ActionKind
 from countersign.core.errors import CountersignError
@@ -33,7 +33,7 @@ kind = "rule"
 name = "duo"
 secrets = ["TOKEN"]
 """
-SECRET = "made-up-and-secret"  # noqa: S105  # made up
+SECRET = "made-up-and-secret"
 
 
 @pytest.fixture
@@ -54,14 +54,14 @@ def flow(tmp_path: Path) -> Path:
 
 def test_clean(flow: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A flow that is right has no findings, by the kinds, secrets and modules of its manifest."""
-    assert main(["actions", "lint", str(flow)]) == 0
+    assert run(["actions", "lint", str(flow)]) == 0
     assert capsys.readouterr().err == "2 files, no findings.\n"
 
 
 def test_wrong(flow: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """An error is shown with its place and a caret, and the status is 1."""
     (flow / "duo.js").write_text(GOOD.replace("'duo'", "'dou'"))
-    assert main(["actions", "lint", str(flow)]) == 1
+    assert run(["actions", "lint", str(flow)]) == 1
     told = capsys.readouterr().out
     assert f"{flow / 'duo.js'}:3:26: error: 'dou' is no provider (unknown-provider)" in told
     line, caret = told.splitlines()[1:3]
@@ -71,7 +71,7 @@ def test_wrong(flow: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_json(flow: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Programs get the findings as JSON; a warning alone leaves the status at 0."""
     (flow / "duo.js").write_text(GOOD.replace(", event.secrets.TOKEN", ""))
-    assert main(["actions", "lint", str(flow), "--json"]) == 0
+    assert run(["actions", "lint", str(flow), "--json"]) == 0
     (found,) = json.loads(capsys.readouterr().out)
     assert (found["rule"], found["severity"]) == ("unused-secret", "warning")
     assert found["file"] == str(flow / "duo.js")
@@ -109,7 +109,7 @@ def test_deploy_is_refused() -> None:
 def test_run(flow: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A flow runs in the real sandbox: effect, console and time are shown, no secret is."""
     arguments = ["--event", str(flow / "login.json"), "--secrets", str(flow / "values.env")]
-    assert main(["actions", "test", str(flow), *arguments, "--json"]) == 0
+    assert run(["actions", "test", str(flow), *arguments, "--json"]) == 0
     told = capsys.readouterr()
     assert SECRET not in told.out + told.err
     document = json.loads(told.out)
@@ -124,5 +124,5 @@ def test_run_fails(flow: Path, capsys: pytest.CaptureFixture[str]) -> None:
         "exports.onExecutePostLogin = async () => { throw new Error('x'); };"
     )
     arguments = ["actions", "test", str(flow / "other.js"), "--event", str(flow / "login.json")]
-    assert main(arguments) == 1
+    assert run(arguments) == 1
     assert "an Action failed (threw): " in capsys.readouterr().out

@@ -29,7 +29,7 @@ AsJson = Annotated[bool, Parameter(name="--json", negative=())]
 app = App(
     name="actions",
     help="""\
-Check, try, deploy, list, show and roll back tenants' Actions: their own code, that runs after each login's first factor.
+Check, try, deploy and roll back tenants' Actions: their own code, that runs after each login's first factor.
 
 A tenant's flow is a directory: one file an Action, and `actions.toml`, which says in which order they
 run:
