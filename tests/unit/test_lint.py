@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -198,6 +200,21 @@ def test_excerpt() -> None:
 def test_unreadable(source: str | bytes, rule: str) -> None:
     """What can't be read is one finding."""
     assert [each.rule for each in action(source)] == [rule]
+
+
+@pytest.mark.parametrize("piece", ["(", "[", "{", "a=>", "!", "x?", "f(", "a.b", "a+", "`${"])
+def test_nested_in_a_thread(piece: str) -> None:
+    """However deep a source is nested, no thread's stack is overrun."""
+    found: list[Finding] = []
+    thread = threading.Thread(target=lambda: found.extend(action(piece * 20_000)))
+    thread.start()
+    thread.join()
+    assert [each.rule for each in found] == ["unreadable"]
+
+
+def test_many() -> None:
+    """Of very many findings the first are told."""
+    assert len(action(HEAD + "api.a();" * 2000 + "\n};")) == 200
 
 
 def test_duo_template() -> None:

@@ -23,8 +23,8 @@ from countersign.core.action import MAX_SOURCE_BYTES, ActionKind
 
 MAX_EXCERPT: Final = 100
 """Characters of a line that an excerpt shows."""
-_TIME_LIMIT: Final = 5.0
-"""Seconds of processor time; 100 kB of dense code take about one."""
+_TIME_LIMIT: Final = 10.0
+"""Seconds of processor time; 100 kB of the densest code take about eight, what people write 0.02."""
 _MEMORY_LIMIT: Final = 256 * 1024 * 1024
 _STACK_LIMIT: Final = 4 * 1024 * 1024
 """Half of what a thread has: a parser goes down twenty calls for a bracket."""
