@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from tests.attacks import (
+    actions,
     binding,
     bus,
     callback,
@@ -29,4 +30,5 @@ ROWS: Final[tuple[Row, ...]] = (
     *tokens.ROWS,
     *refusals.ROWS,
     *signed.ROWS,
+    *actions.ROWS,
 )

@@ -118,6 +118,7 @@ class Row:
         expected: what must have come of it.
         at: where its tenant's Duo account is.
         settings: parts of its tenant's settings that differ.
+        flow: its tenant's Actions: their sources by their names, in order.
     """
 
     name: str
@@ -126,6 +127,7 @@ class Row:
     expected: Expected
     at: At = At.SIMULATOR
     settings: Mapping[str, object] = field(default_factory=dict)
+    flow: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def tenant(self) -> str:

@@ -14,7 +14,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -23,15 +23,12 @@ import msgspec
 import trustme
 from redis.asyncio import Redis
 
-from countersign.adapters.kafka.configured import kafka_connection
-from countersign.adapters.kafka.tenant_settings import TenantSettingsReader
-from countersign.adapters.kafka.tenant_settings_writer import TenantSettingsWriter
-from countersign.adapters.redis.connection import connect_redis
-from countersign.adapters.sealing import Sealer
+from countersign.adapters.publishing import writing, writing_actions
 from countersign.core.tenant import ChallengeRules, Factors, Mfa, Policy
 from countersign.local.ports import HOST, free_port
 from countersign.local.services import Program, probed_service, service
 from countersign.simulator.ledger import Entry
+from countersign.wire.actions_file import ActionDraft, FlowDraft
 from countersign.wire.tenant_file import DuoDraft, TenantDraft
 from tests.attacks.canaries import Canaries
 from tests.attacks.logs import Logs
@@ -129,23 +126,7 @@ class World:
 
     async def settle(self, drafts: list[TenantDraft]) -> None:
         """Put tenants' settings in force."""
-        settings = self.bus.settings
-        async with AsyncExitStack() as cleanup:
-            topic = settings.tenant_settings_topic
-            reader = TenantSettingsReader(kafka_connection(settings), topic)
-            await reader.start()
-            cleanup.push_async_callback(reader.stop)
-            redis = connect_redis(settings)
-            cleanup.push_async_callback(redis.aclose)
-            writer = TenantSettingsWriter(
-                reader=reader,
-                publisher=self.bus.publisher,
-                redis=redis,
-                sealer=Sealer(settings.settings_keys()),
-                topic=topic,
-                clock=lambda: datetime.now(UTC),
-                token=lambda: secrets.token_urlsafe(16),
-            )
+        async with writing(self.bus.settings) as writer:
             await writer.apply(drafts)
 
 
@@ -236,6 +217,19 @@ async def open_world(stack: Stack, directory: Path, rows: Iterable[Row]) -> Asyn
                 *(world.draft(row.tenant, row.at, row.settings) for row in rows),
             ]
         )
+        async with writing_actions(bus.settings) as writer:
+            for row in rows:
+                if row.flow:
+                    await writer.deploy(
+                        FlowDraft(
+                            source="attacks",
+                            tenant=row.tenant,
+                            actions=tuple(
+                                ActionDraft(name=name, source=source)
+                                for name, source in row.flow.items()
+                            ),
+                        )
+                    )
         for process in processes.values():
             cleanup.push_async_callback(process.stop)
         await asyncio.gather(*(process.start() for process in processes.values()))

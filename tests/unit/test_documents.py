@@ -16,6 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cyclopts import App
+from prometheus_client.metrics import MetricWrapperBase
 
 from countersign.adapters.kafka.topic_layout import wanted_topics
 from countersign.adapters.kafka.topics import TopicNames
@@ -130,7 +131,7 @@ def _metrics() -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for metrics in (Metrics(), ChallengerMetrics()):
         for each in vars(metrics).values():
-            if each is not metrics.registry:
+            if isinstance(each, MetricWrapperBase):
                 (family,) = each.describe()
                 name = family.name + ("_total" if family.type == "counter" else "")
                 labels = tuple(each._labelnames)  # noqa: SLF001  # told nowhere else

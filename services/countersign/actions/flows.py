@@ -148,12 +148,12 @@ def _login(call: FlowCall) -> FlowLogin:
         tenant=call.tenant.tenant,
         event=event.data,
         at=(event.time - _EPOCH) // _MILLISECOND,
-        seed=_seed(event.identity),
+        seed=seed_of(event.identity),
         cache=_cache_of(call.cache) if call.cache else _NO_CACHE,
     )
 
 
-def _seed(identity: EventIdentity) -> bytes:
+def seed_of(identity: EventIdentity) -> bytes:
     """Return what a flow's random numbers follow from; the parts are joined with their lengths."""
     tenant, source, event_id = identity.tenant, identity.source, identity.event_id
     name = f"{len(tenant)}:{tenant}{len(source)}:{source}{len(event_id)}:{event_id}"

@@ -26,7 +26,8 @@ MAX_EXCERPT: Final = 100
 _TIME_LIMIT: Final = 5.0
 """Seconds of processor time; 100 kB of dense code take about one."""
 _MEMORY_LIMIT: Final = 256 * 1024 * 1024
-_STACK_LIMIT: Final = 512 * 1024
+_STACK_LIMIT: Final = 4 * 1024 * 1024
+"""Half of what a thread has: a parser goes down twenty calls for a bracket."""
 _FILES: Final = ("reading", "shape", "uses", "calls", "run")
 """In the order in which they build on each other."""
 _LINE_END: Final = re.compile("\r\n|[\n\r\u2028\u2029]")
@@ -74,14 +75,18 @@ class _Found(msgspec.Struct, frozen=True):
 
 
 def lint(
-    source: str | bytes, *, kind: ActionKind, secrets: Collection[str], modules: Collection[str]
+    source: str | bytes,
+    *,
+    kind: ActionKind,
+    secrets: Collection[str] | None,
+    modules: Collection[str],
 ) -> list[Finding]:
     """Find what is wrong with a source.
 
     Args:
         source: the code.
         kind: `action` or `rule`.
-        secrets: the names of the secrets that it will have.
+        secrets: the names of the secrets that it will have; None: nobody knows yet.
         modules: the names that `require` will know.
 
     Returns:
@@ -139,12 +144,12 @@ def _unreadable(error: UnicodeError) -> Finding:
 
 
 def _read(
-    text: str, kind: ActionKind, secrets: Collection[str], modules: Collection[str]
+    text: str, kind: ActionKind, secrets: Collection[str] | None, modules: Collection[str]
 ) -> list[_Found]:
     given = {
         "source": text,
         "kind": kind.value,
-        "secrets": sorted(secrets),
+        "secrets": None if secrets is None else sorted(secrets),
         "modules": sorted(modules),
         "members": [list(member) for member in MEMBERS],
     }

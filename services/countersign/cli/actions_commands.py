@@ -11,17 +11,18 @@ import msgspec
 from cyclopts import App, Parameter
 from rich.table import Table
 
-from countersign.actions.lint import Severity, lint
 from countersign.adapters.action_files import load_flow
 from countersign.adapters.kafka.actions_writer import Deployed
 from countersign.adapters.kafka.tenant_settings import TenantSettingsReader
+from countersign.adapters.publishing import reading, writing_actions
+from countersign.cli.actions_lint_command import lint
+from countersign.cli.actions_test_command import run_locally
 from countersign.cli.app import FAILED, OK
+from countersign.cli.linted import lint_problems
 from countersign.cli.output import answers, notes
-from countersign.cli.session import begin, reading, writing_actions
-from countersign.core.action import ActionKind, ActionRef, ActionVersion
-from countersign.core.errors import Problem
+from countersign.cli.session import begin
+from countersign.core.action import ActionRef, ActionVersion
 from countersign.core.tenant import TenantSettings
-from countersign.wire.actions_file import ActionDraft
 from countersign.wire.tenant_file import KEEP
 
 AsJson = Annotated[bool, Parameter(name="--json", negative=())]
@@ -29,7 +30,7 @@ AsJson = Annotated[bool, Parameter(name="--json", negative=())]
 app = App(
     name="actions",
     help="""\
-Deploy, list, show and roll back tenants' Actions: their own code, that runs after each login's first factor.
+Check, try, deploy and roll back tenants' Actions: their own code, that runs after each login's first factor.
 
 A tenant's flow is a directory: one file an Action, and `actions.toml`, which says in which order they
 run:
@@ -45,6 +46,9 @@ secrets = ["ADMIN_ROLE"]      # what it reads as event.secrets
 `deploy` publishes each Action that changed as its next version and puts the flow in force; every
 decider has it within a second. `rollback` goes back to a version that is still published.""",
 )
+
+app.command(lint)
+app.command(run_locally, name="test")
 
 
 @app.command
@@ -68,7 +72,7 @@ async def deploy(
         dry_run: Say what would change, and publish nothing.
     """
     settings = begin()
-    draft = load_flow(directory, secrets, check=_refused)
+    draft = load_flow(directory, secrets, check=lint_problems)
     async with writing_actions(settings) as writer:
         deployed = await (writer.preview(draft) if dry_run else writer.deploy(draft))
     _tell(deployed, published=not dry_run)
@@ -159,23 +163,6 @@ async def show(
     sys.stdout.buffer.write(found.source.encode())
     sys.stdout.flush()
     return OK
-
-
-def _refused(action: ActionDraft) -> list[Problem]:
-    """Return what keeps code from being deployed, and tell what else lint has against it."""
-    if action.kind is ActionKind.PYTHON:
-        return []
-    problems = []
-    for found in lint(
-        action.source, kind=action.kind, secrets=action.secrets, modules=action.modules
-    ):
-        place = f"{action.file}:{found.line}:{found.column}"
-        if found.severity is Severity.ERROR:
-            problem = Problem(key=place, problem=found.message, remedy=found.remedy)
-            problems.append(problem)
-        else:
-            notes().print(f"Warning: {place}: {found.message}. {found.remedy}.")
-    return problems
 
 
 def _settings(reader: TenantSettingsReader, tenant: str) -> TenantSettings | None:

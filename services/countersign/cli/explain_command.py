@@ -13,12 +13,13 @@ from rich.console import Console
 from rich.text import Text
 
 from countersign.adapters.memory.caches import MemoryCaches
+from countersign.adapters.publishing import reading
 from countersign.adapters.redis.configured import redis_caches, redis_store
 from countersign.adapters.redis.connection import connect_redis
 from countersign.cli.app import FAILED, OK
 from countersign.cli.login_file import read_login
 from countersign.cli.output import answers, notes
-from countersign.cli.session import begin, reading
+from countersign.cli.session import begin
 from countersign.cli.shown import one_line
 from countersign.core import budget, remember
 from countersign.core.identity import Pseudonyms

@@ -16,11 +16,12 @@ from rich.table import Table
 
 from countersign.adapters.kafka.configured import kafka_connection
 from countersign.adapters.kafka.publisher import KafkaPublisher
+from countersign.adapters.publishing import reading
 from countersign.adapters.redis.configured import redis_store
 from countersign.adapters.redis.connection import connect_redis
 from countersign.cli.app import FAILED, OK
 from countersign.cli.output import answers, notes
-from countersign.cli.session import begin, reading
+from countersign.cli.session import begin
 from countersign.cli.shown import one_line
 from countersign.cli.signing import chosen_signer
 from countersign.core import remember

@@ -9,10 +9,11 @@ import msgspec
 from cyclopts import App, Parameter
 from rich.table import Table
 
+from countersign.adapters.publishing import reading, writing
 from countersign.adapters.tenant_files import load_drafts
 from countersign.cli.app import FAILED, OK
 from countersign.cli.output import answers, notes
-from countersign.cli.session import begin, reading, writing
+from countersign.cli.session import begin
 from countersign.core.tenant import TenantSettings
 from countersign.wire.tenant_file import KEEP, write_toml
 

@@ -13,6 +13,7 @@ from countersign.core.result import Reason, ResultType
 from countersign.local.demo.browser import a_browser
 from countersign.local.demo.stage import Stage
 from countersign.local.demo.suspicions import suspicions
+from countersign.local.demo.tenants_code import tenants_code
 from countersign.local.demo.world import RETURN_URL
 from countersign.wire.dead_letter import DeadLetter
 from countersign.wire.inbound import LOGIN_ATTEMPTED
@@ -235,6 +236,7 @@ SCENES: Final[tuple[Callable[[Stage], Awaitable[None]], ...]] = (
     duo_down,
     suspicions,
     other_tenants,
+    tenants_code,
     denials,
     defects,
 )

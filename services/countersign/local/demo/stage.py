@@ -134,6 +134,16 @@ class Stage:
         await self._judge_answer(title, expected, decision, perf_counter() - started)
         return decision
 
+    async def version_in_force(self, tenant: str) -> int:
+        """Return the version of a tenant's settings that the decider has, from a login that isn't shown."""
+        decision = await self.client.submit(
+            a_login(user_id="auth0|nobody", browser_id=None),
+            event_id=self.event_id(),
+            tenant=tenant,
+            timeout=PATIENCE,
+        )
+        return decision.result.body.settings_version
+
     async def comes_back(
         self,
         title: str,

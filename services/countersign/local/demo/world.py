@@ -7,19 +7,15 @@ import contextlib
 import secrets
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, fields
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
 import msgspec
 
 from countersign.adapters.kafka.configured import kafka_connection, topic_names
-from countersign.adapters.kafka.publisher import KafkaPublisher
-from countersign.adapters.kafka.tenant_settings import TenantSettingsReader
-from countersign.adapters.kafka.tenant_settings_writer import TenantSettingsWriter
 from countersign.adapters.kafka.topics import create_topics
-from countersign.adapters.redis.connection import connect_redis
-from countersign.adapters.sealing import Sealer
+from countersign.adapters.publishing import writing
 from countersign.core.tenant import (
     ChallengeRules,
     DuoUsername,
@@ -129,7 +125,8 @@ async def open_world() -> AsyncIterator[World]:
             client_id=client_id, client_secret=client_secret, api_host=addresses.api_host
         )
         nowhere = msgspec.structs.replace(duo, api_host=f"localhost:{addresses.nothing}")
-        await _settle_tenants(settings, tenants(duo, nowhere, addresses))
+        async with writing(settings) as writer:
+            await writer.apply(tenants(duo, nowhere, addresses))
         yield World(
             stack=stack,
             settings=settings,
@@ -187,6 +184,15 @@ def tenants(duo: DuoDraft, nowhere: DuoDraft, addresses: Addresses) -> list[Tena
             challenge=lenient,
         ),
         TenantDraft(source=source, tenant="initech", factors=Factors(otp=True), mfa=always),
+        # What Auth0 has with Universal Login: Duo comes only from an Action.
+        TenantDraft(
+            source=source,
+            tenant="wayne",
+            duo=duo,
+            factors=sole_duo,
+            mfa=Mfa(policy=Policy.NEVER, universal_login=True),
+            challenge=challenge,
+        ),
         TenantDraft(source=source, tenant="hooli", mfa=Mfa(policy=Policy.NEVER)),
         TenantDraft(
             source=source,
@@ -198,28 +204,6 @@ def tenants(duo: DuoDraft, nowhere: DuoDraft, addresses: Addresses) -> list[Tena
             push_budget=PushBudget(prompts=2, window=timedelta(minutes=10)),
         ),
     ]
-
-
-async def _settle_tenants(settings: Settings, drafts: list[TenantDraft]) -> None:
-    connection = kafka_connection(settings)
-    async with contextlib.AsyncExitStack() as cleanup:
-        reader = TenantSettingsReader(connection, settings.tenant_settings_topic)
-        await reader.start()
-        cleanup.push_async_callback(reader.stop)
-        redis = connect_redis(settings)
-        cleanup.push_async_callback(redis.aclose)
-        publisher = KafkaPublisher(connection)
-        cleanup.push_async_callback(publisher.close)
-        writer = TenantSettingsWriter(
-            reader=reader,
-            publisher=publisher,
-            redis=redis,
-            sealer=Sealer(settings.settings_keys()),
-            topic=settings.tenant_settings_topic,
-            clock=lambda: datetime.now(UTC),
-            token=lambda: secrets.token_urlsafe(16),
-        )
-        await writer.apply(drafts)
 
 
 def _new_key() -> str:

@@ -10,8 +10,13 @@
 
   lint.isFunction = isFunction;
 
+  const known = new Map();
+
   lint.childrenOf = (node) => {
-    const children = [];
+    let children = known.get(node);
+    if (children !== undefined) return children;
+    children = [];
+    known.set(node, children);
     for (const key of Object.keys(node)) {
       if (key === 'loc') continue;
       const value = node[key];

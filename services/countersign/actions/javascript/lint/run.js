@@ -4,6 +4,9 @@
 
   const MODULE = /^'import' and 'export' may appear only|^Cannot use 'import\.meta'/;
 
+  const STACK = 'Not enough stack space to parse input';
+  const MOST = 200;
+
   lint.run = (given) => {
     const findings = [];
     const { tree, error, place } = lint.parse(given.source, given.kind);
@@ -11,6 +14,7 @@
       severity, line: at.line, column: at.column, rule, message, remedy,
     });
     if (error) {
+      if (error.message === STACK) throw new RangeError('the parser ran out of stack');
       if (MODULE.test(error.message)) {
         add(error, 'error', 'es-module', 'It is an ES module, and Actions are CommonJS',
           'Write exports.onExecutePostLogin = async (event, api) => {…}, and require() instead of import');
@@ -39,6 +43,6 @@
     lint.uses(names, given, shape, report);
     lint.calls(names, report);
     findings.sort((one, other) => one.line - other.line || one.column - other.column);
-    return JSON.stringify(findings);
+    return JSON.stringify(findings.slice(0, MOST));
   };
 })(globalThis.lint ??= {});

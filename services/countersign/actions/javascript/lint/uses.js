@@ -26,9 +26,21 @@
     return best && best[0] <= Math.max(2, Math.floor(word.length / 3)) ? best[1] : null;
   };
 
+  const told = new Map();
+
+  // What to write in place of a member that there is none of.
+  function remedy(path, known) {
+    if (!told.has(path)) {
+      const meant = lint.nearest(path, known.filter((its) => !its.endsWith('.*')));
+      told.set(path, meant === null ? 'See docs/actions.md for what there is' : `Did you mean ${meant}?`);
+    }
+    return told.get(path);
+  }
+
   const bare = (name) => name.replace(/^node:/, '').replace(/(.)@[^/]*/, '$1');
 
-  function member(path, node, { members }, report) {
+  function member(path, expression, { members }, report) {
+    const node = path.startsWith('api.') && expression.type === 'MemberExpression' ? expression.property : expression;
     for (const [its, treatment, explanation] of members) {
       const whole = its.endsWith('.*') ? its.slice(0, -2) : its;
       if (path !== whole && !path.startsWith(`${whole}.`)) continue;
@@ -40,9 +52,7 @@
     if (!path.startsWith('api.')) return;
     const known = members.map(([its]) => its).filter((its) => its.startsWith('api.'));
     if (known.some((its) => its.startsWith(`${path}.`))) return;
-    const meant = lint.nearest(path, known.filter((its) => !its.endsWith('.*')));
-    report(node, 'error', 'unknown-member', `There is no ${path}`,
-      meant === null ? 'See docs/actions.md for what there is' : `Did you mean ${meant}?`);
+    report(node, 'error', 'unknown-member', `There is no ${path.slice(0, 200)}`, remedy(path, known));
   }
 
   function required(call, modules, report) {
@@ -69,12 +79,19 @@
     const redirects = [];
     const roots = ['event.secrets', 'configuration'];
 
+    // Where a path's own last name stands in an expression that goes on from it.
+    const keyAt = (node, path) => {
+      let at = node;
+      while (at.type === 'MemberExpression' && names.pathOf(at) !== path) at = lint.inside(at.object);
+      return at.type === 'MemberExpression' ? at.property : at;
+    };
+
     const secret = (path, node, test) => {
       for (const root of roots) {
         if (!path.startsWith(`${root}.`)) continue;
         const name = path.slice(root.length + 1).split('.')[0];
         if (test) tested.add(name);
-        if (!used.has(name)) used.set(name, node);
+        if (!used.has(name)) used.set(name, keyAt(node, `${root}.${name}`));
       }
     };
 
@@ -130,8 +147,7 @@
         const path = names.pathOf(node);
         if (path !== null) {
           const asked = parent?.type === 'UnaryExpression' && parent.operator === 'typeof';
-          use(path, member_ && /^api\.|^event\.secrets|^configuration/.test(path) ? node.property : node,
-            { test: test || parent?.operator === '!', asked });
+          use(path, node, { test: test || parent?.operator === '!', asked });
           passed(node, parent, path);
         } else if (member_ && roots.includes(names.pathOf(node.object))) dynamic = true;
         if (member_) {
@@ -167,14 +183,14 @@
       || (node.type === 'VariableDeclarator' && child === node.id);
 
     visit(names.tree, null, false);
-    for (const [name, node] of used) {
+    for (const [name, node] of secrets === null ? [] : used) {
       if (!secrets.includes(name) && !tested.has(name)) {
         const meant = lint.nearest(name, secrets);
         report(node, 'error', 'missing-secret', `The secret ${name} isn't defined`,
           meant === null ? `Define it: secrets = ["${name}"] in actions.toml` : `Did you mean ${meant}?`);
       }
     }
-    if (!dynamic) {
+    if (!dynamic && secrets !== null) {
       for (const name of secrets) {
         if (!used.has(name)) {
           report(names.tree, 'warning', 'unused-secret', `The secret ${name} is defined, and not used`,
