@@ -21,7 +21,7 @@ from countersign.core.errors import BusUnavailableError, UnavailableError
 from countersign.core.facts import CacheEntry
 from countersign.core.result import AccessDenied, Reason, Recorded
 from countersign.core.sealed import SealedSecret
-from countersign.decider.metrics import Metrics
+from countersign.decider.metrics import ActionCounts, Metrics
 from tests.builders import ACME, GLOBEX, NOW, a_login, a_tenant
 from tests.flows import (
     SEALER,
@@ -205,7 +205,9 @@ async def test_an_action_that_is_missing() -> None:
     metrics = Metrics()
     lost, there = a_tenant(flow=refs(DUO)), a_tenant(tenant=GLOBEX, flow=refs(DUO))
     calls = [a_call(a_login(), lost), a_call(a_login(tenant=GLOBEX), there)] * 3
-    async with flows_of({GLOBEX: [DUO]}, shelf=shelves.append, metrics=metrics) as flows:
+    async with flows_of(
+        {GLOBEX: [DUO]}, shelf=shelves.append, metrics=ActionCounts(metrics)
+    ) as flows:
         with capture_logs() as logs:
             effects = [*await flows.effects(calls), *await flows.effects(calls)]
         assert shelves[0].caught_up == 1
@@ -362,7 +364,7 @@ async def test_console_and_failures_are_logged() -> None:
     )
     metrics = Metrics()
     with capture_logs() as logs:
-        async with flows_of({ACME: [action]}, metrics=metrics) as flows:
+        async with flows_of({ACME: [action]}, metrics=ActionCounts(metrics)) as flows:
             (effect,) = await flows.effects([a_call(a_login(), a_tenant(flow=refs(action)))])
     told = {entry["event"]: entry for entry in logs}
     assert told["action_console"]["console"] == "warn"

@@ -9,7 +9,7 @@ from countersign.actions.flows import TenantFlows
 from countersign.actions.python_actions import installed_actions
 from countersign.actions.sandbox import Sandbox
 from countersign.adapters.sealing import sealer_of
-from countersign.decider.metrics import Metrics
+from countersign.decider.metrics import ActionCounts, Metrics
 from countersign.ports import PublishedActions
 from countersign.settings import Settings
 
@@ -30,6 +30,7 @@ async def running_flows(
             Python Actions is broken.
     """
     sealer, python = sealer_of(settings), installed_actions()
-    on_restart = metrics.count_restart if metrics is not None else lambda: None
+    counts = None if metrics is None else ActionCounts(metrics)
+    on_restart = counts.count_restart if counts is not None else lambda: None
     async with Sandbox(on_restart=on_restart) as sandbox:
-        yield TenantFlows(sandbox, published, sealer, python, metrics=metrics)
+        yield TenantFlows(sandbox, published, sealer, python, metrics=counts)

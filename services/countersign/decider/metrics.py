@@ -78,28 +78,39 @@ class Metrics:
             ["tenant", "action"],
             registry=self.registry,
         )
-        self._of_actions: dict[tuple[str, str, str], tuple[Counter, Counter]] = {}
         self.sandbox_restarts = Counter(
             "countersign_sandbox_restarts",
             "Processes for tenants' Actions that ended, or had to be ended, and were replaced.",
             registry=self.registry,
         )
 
+
+class ActionCounts:
+    """`actions.telling.ActionMetrics` on the decider's metrics.
+
+    Args:
+        metrics: what is counted.
+    """
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        # Looking a counter up by its labels costs more than counting.
+        self._found: dict[tuple[str, str, str], tuple[Counter, Counter]] = {}
+
     def count_action(
         self, tenant: str, action: str, outcome: str, *, calls: int, seconds: float
     ) -> None:
         """See `actions.telling.ActionMetrics.count_action`."""
         key = (tenant, action, outcome)
-        counters = self._of_actions.get(key)
+        counters = self._found.get(key)
         if counters is None:
-            # Looking a counter up by its labels costs more than counting.
-            counters = self._of_actions[key] = (
-                self.action_calls.labels(tenant, action, outcome),
-                self.action_seconds.labels(tenant, action),
+            counters = self._found[key] = (
+                self._metrics.action_calls.labels(tenant, action, outcome),
+                self._metrics.action_seconds.labels(tenant, action),
             )
         counters[0].inc(calls)
         counters[1].inc(seconds)
 
     def count_restart(self) -> None:
         """See `actions.telling.ActionMetrics.count_restart`."""
-        self.sandbox_restarts.inc()
+        self._metrics.sandbox_restarts.inc()
