@@ -51,10 +51,11 @@ class Runner:
 
     Args:
         realms: the code and the realms.
-        cpu: the clock of this process's processor time, in seconds.
+        cpu: the clock of this thread's processor time, in seconds. The process's is as coarse as the
+            kernel's ticks, once it has a limit.
     """
 
-    def __init__(self, realms: Realms, cpu: Callable[[], float] = time.process_time) -> None:
+    def __init__(self, realms: Realms, cpu: Callable[[], float] = time.thread_time) -> None:
         self._realms = realms
         self._cpu = cpu
 

@@ -105,7 +105,7 @@ class _Budget:
 
     Args:
         context: where it runs; its next call gets no more than what is left.
-        began: when it began, by the processor's clock.
+        began: when it began, by its thread's processor time.
         ends: when its time is over.
         limit: what it was promised, for the message.
     """
@@ -129,7 +129,7 @@ class _Budget:
         """
         if time.perf_counter() < self._look_at:
             return
-        now = time.process_time()
+        now = time.thread_time()
         if now >= self._ends:
             raise _out_of_time(self._limit)
         self._context.set_time_limit(self._ends - now)
@@ -180,11 +180,11 @@ class Realm:
         Returns:
             What it did. Whatever the code does, it ends here as a failure of its own.
         """
-        started = time.process_time()
+        started = time.thread_time()
         try:
             report = self._walk(login, started)
         except _StoppedError as stopped:
-            return self._stopped(stopped, time.process_time() - started)
+            return self._stopped(stopped, time.thread_time() - started)
         if not report.clean:
             self.spent = True
         return self._masked(report)
@@ -215,7 +215,7 @@ class Realm:
             while True:
                 while context.execute_pending_job():
                     budget.check()
-                now = time.process_time()
+                now = time.thread_time()
                 step = self._poll(now - budget.began)
                 budget.check()
                 if step == "fire":
