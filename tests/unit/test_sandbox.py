@@ -210,6 +210,14 @@ async def test_closed_in_the_middle() -> None:
         (("/nowhere/at/all",), "No such file"),
         ((sys.executable, "-c", "raise SystemExit('no engine here')"), "no engine here"),
         ((sys.executable, "-c", "import os; os.write(0, b'\\0\\0\\0\\1x')"), "."),
+        (
+            (
+                sys.executable,
+                "-c",
+                "import os; os.write(0, b'\\0\\0\\0\\x0e\\x91\\x91\\xabdescriptors'); os.read(0, 1)",
+            ),
+            "can't be shut in: descriptors",
+        ),
     ],
 )
 async def test_no_process_can_be_started(program: tuple[str, ...], reason: str) -> None:

@@ -28,6 +28,8 @@ from countersign.actions.frames import (
 )
 
 PROGRAM: Final = (sys.executable, "-I", "-m", "countersign.actions.process")
+ESSENTIAL: Final = frozenset({"descriptors", "inherited"})
+"""Limits that every system has, and without which nothing may run: they keep files and networks away."""
 MOST_FLOWS: Final = 500
 """Flows whose code a sandbox keeps between batches."""
 _START_WITHIN: Final = 20.0
@@ -103,6 +105,9 @@ class Child:
         try:
             async with asyncio.timeout(_START_WITHIN):
                 child.lacks = _ready.decode(await child._frame()).lacks
+            if essential := ESSENTIAL.intersection(child.lacks):
+                message = f"it can't be shut in: {', '.join(sorted(essential))}"
+                raise LostError(message)  # noqa: TRY301  # as whatever else keeps it from work
         except (LostError, TimeoutError, msgspec.MsgspecError) as error:
             child.kill()
             told = await process.stderr.read(_TOLD) if process.stderr else b""

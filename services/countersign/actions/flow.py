@@ -12,6 +12,8 @@ import msgspec
 from countersign.core.action import ActionKind
 from countersign.core.result import AccessDenied, Factor, Recorded
 
+SETTING_UP = 2.0
+"""Seconds of processor time that compiling a flow may take."""
 MAX_LINE = 256
 """Characters of a console line that are kept (Auth0)."""
 MAX_LINES = 50

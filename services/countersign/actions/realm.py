@@ -21,6 +21,7 @@ from countersign.actions.flow import (
     MAX_LINE,
     MAX_LINES,
     MAX_REPORT_BYTES,
+    SETTING_UP,
     ActionCode,
     ErrorKind,
     Failure,
@@ -44,8 +45,6 @@ MAX_FACTOR_CALLS: Final = 4
 MAX_CACHE_KEY: Final = 64
 MAX_CACHE_VALUE: Final = 4096
 """Bytes (Auth0)."""
-_SETTING_UP: Final = 5.0
-"""Seconds that compiling a flow may take."""
 _FILES: Final = (
     "refused",
     "clock",
@@ -154,7 +153,7 @@ class Realm:
         self._context = context = quickjs.Context()
         context.set_memory_limit(memory_limit)
         context.set_max_stack_size(MAX_STACK)
-        context.set_time_limit(_SETTING_UP)
+        context.set_time_limit(SETTING_UP)
         realm = context.eval("({exposed: []})")
         context.eval("(function (realm, text) { Object.assign(realm, JSON.parse(text)); })")(
             realm, _constants()
@@ -241,7 +240,7 @@ class Realm:
         failure = Failure(kind=stopped.kind, message=str(stopped)[:MAX_MESSAGE])
         word = f"error-{stopped.kind.value}"
         try:
-            self._context.set_time_limit(_SETTING_UP)
+            self._context.set_time_limit(SETTING_UP)
             cut: _CutOff = _decoded(_cut_off, self._cut_off())
         except (quickjs.JSException, MemoryError, msgspec.DecodeError):
             # Not even that is left of it.

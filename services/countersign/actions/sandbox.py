@@ -18,7 +18,7 @@ import msgspec
 import structlog
 
 from countersign.actions.child import PROGRAM, Child, Job, LostError
-from countersign.actions.flow import ErrorKind, Failure, FlowReport
+from countersign.actions.flow import SETTING_UP, ErrorKind, Failure, FlowReport
 from countersign.actions.frames import EAGER_EVERY, LAZY_EVERY, MAX_ANSWER_BYTES, Answer
 from countersign.actions.share import Shares
 from countersign.core.errors import UnavailableError
@@ -132,7 +132,7 @@ class Sandbox:
             every: after how many answers they are sent at the latest.
         """
         child = await self._standing()
-        patience = 4 * max(job.flow.flow_time_limit for job in jobs) + 2
+        patience = 4 * max(job.flow.flow_time_limit for job in jobs) + SETTING_UP + 2
         now = self._clock()
         shares = {
             tenant: self._shares.left(tenant, now)
