@@ -34,6 +34,11 @@ class Member(NamedTuple):
     explanation: str
 
 
+def member_of(path: str) -> Member | None:
+    """Return the member that a path names, or the one that stands for whatever is below it."""
+    return _BY_PATH.get(path) or _BY_PATH.get(f"{path.rpartition('.')[0]}.*")
+
+
 _W, _R, _U = Treatment.WORKS, Treatment.RECORDED, Treatment.UNSUPPORTED
 
 _DENY = "It would reject the login, which is no call to hand on. Call api.access.deny(reason)"
@@ -141,3 +146,5 @@ MEMBERS: tuple[Member, ...] = (
     Member("process.nextTick", _W, "As queueMicrotask"),
 )
 # fmt: on
+
+_BY_PATH = {member.path: member for member in MEMBERS}

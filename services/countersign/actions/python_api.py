@@ -29,17 +29,10 @@ MAX_REASON: Final = 1_024
 """Characters of a denial's code and reason."""
 _MAX_URL: Final = 2_048
 
-_UNATTENDED: Final = frozenset(
-    {
-        "oauth2-device-code",
-        "oauth2-resource-owner",
-        "oauth2-password",
-        "oauth2-refresh-token",
-        "oauth2-token-exchange",
-        "wstrust-usernamemixed",
-    }
+_INTERACTIVE: Final = frozenset(
+    {"oidc-basic-profile", "oidc-implicit-profile", "oidc-hybrid-profile", "samlp", "wsfed"}
 )
-"""Protocols of a login that no browser takes part in, so none can be redirected."""
+"""Protocols of a login that a browser takes part in, so it can be redirected."""
 
 
 class Multifactor(Group["Api"]):
@@ -140,7 +133,7 @@ class Redirect(Group["Api"]):
 
     def can_redirect(self) -> bool:
         """Say whether a browser takes part in the login."""
-        return self._protocol not in _UNATTENDED
+        return self._protocol in _INTERACTIVE
 
     def send_user_to(self, url: str, *, query: Mapping[str, str] | None = None) -> Api:
         """Send the browser elsewhere; the flow ends, and the login is denied as `redirected`.
@@ -210,16 +203,12 @@ class Claims(Group["Api"]):
         return self._api
 
 
-class Transaction(Group["Api"]):
-    """`api.transaction`."""
+class Others(Group["Api"]):
+    """A group whose members are recorded, or refused, by the table of members alone."""
 
-    _name = "transaction"
-
-    def set_metadata(self, key: str, value: object) -> Api:
-        """Have the relying party told of the transaction's metadata."""
-        need_text("transaction.setMetadata", "the key", key)
-        self._notes.record("transaction.setMetadata", key, value, keyed=True)
-        return self._api
+    def __init__(self, api: Api, notes: Notes, name: str) -> None:
+        super().__init__(api, notes)
+        self._name = name
 
 
 class Api:
@@ -250,7 +239,10 @@ class Api:
         self.rules = Rules(self, notes, rules)
         self.access_token = Claims(self, notes, "accessToken")
         self.id_token = Claims(self, notes, "idToken")
-        self.transaction = Transaction(self, notes)
+        self.transaction = Others(self, notes, "transaction")
+        self.session = Others(self, notes, "session")
+        self.refresh_token = Others(self, notes, "refreshToken")
+        self.saml_response = Others(self, notes, "samlResponse")
 
     def __getattr__(self, name: str) -> NoReturn:
         """Refuse a member that is not there."""

@@ -7,12 +7,13 @@ raises at once, so the Action fails.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, Final, Generic, NoReturn, TypeVar
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Generic, TypeVar
 
 import msgspec
 
 from countersign.actions.flow import FlowReport
+from countersign.actions.members import Treatment, member_of
 from countersign.actions.python_event import View, plain
 from countersign.core.result import Recorded
 
@@ -83,7 +84,7 @@ class Notes:
 
 
 class Group(Generic[_Api]):
-    """Members that belong together; any other one is not supported.
+    """Members that belong together; any other one is what the table of members says of it.
 
     Args:
         api: what a call returns.
@@ -96,12 +97,20 @@ class Group(Generic[_Api]):
         self._api = api
         self._notes = notes
 
-    def __getattr__(self, name: str) -> NoReturn:
-        """Refuse a member that is not there."""
+    def __getattr__(self, name: str) -> Callable[..., _Api]:
+        """Return a member that is only recorded; refuse one that is not supported, or not there."""
         if name.startswith("__"):  # Python's own protocols ask for these
             raise AttributeError(name)
-        member = f"{self._name}.{camel(name)}"
-        raise UnsupportedError(member)
+        call = f"{self._name}.{camel(name)}"
+        member = member_of(f"api.{call}")
+        if member is None or member.treatment is not Treatment.RECORDED:
+            raise UnsupportedError(call, member.explanation if member is not None else "")
+
+        def record(*arguments: object) -> _Api:
+            self._notes.record(call, *arguments, keyed=call.endswith("Metadata"))
+            return self._api
+
+        return record
 
 
 def need_text(
