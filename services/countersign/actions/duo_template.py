@@ -11,6 +11,8 @@ from typing import Final, NamedTuple
 
 _DOTTED: Final = re.compile(r"\bproviderOptions\.(ikey|skey|host)\s*:")
 _CLIENTS: Final = re.compile(r"\bCLIENTS_WITH_MFA\s*=\s*\[([^\]]{0,20000})\]")
+_COMMENT: Final = re.compile(r"(?<!:)//[^\n]*")
+"""To the line's end; what follows a colon is a URL."""
 _STRING: Final = re.compile(r"'([^'\\\n]*)'|\"([^\"\\\n]*)\"")
 _USERNAME: Final = re.compile(
     r"^\s*(?:providerOptions\.)?username\s*:\s*((?:event\.)?user\.[\w.]+)", re.MULTILINE
@@ -37,17 +39,18 @@ def correct_duo_template(source: str) -> Correction | None:
     dotted = _DOTTED.search(source)
     if dotted is None:
         return None
-    options = [f"        {key}: event.secrets.{_secret(source, key)}," for key in _SECRETS]
-    if (username := _USERNAME.search(source)) is not None:
+    said = _COMMENT.sub("", source)
+    options = [f"        {key}: event.secrets.{_secret(said, key)}," for key in _SECRETS]
+    if (username := _USERNAME.search(said)) is not None:
         options.append(f"        username: event.{username[1].removeprefix('event.')},")
-    remembers = "true" if _REMEMBERS.search(source) else "false"
+    remembers = "true" if _REMEMBERS.search(said) else "false"
     conditions = []
     lines = ["exports.onExecutePostLogin = async (event, api) => {"]
-    if (clients := _CLIENTS.search(source)) is not None:
+    if (clients := _CLIENTS.search(said)) is not None:
         listed = [single or double for single, double in _STRING.findall(clients[1])]
         lines.append(f"  const CLIENTS_WITH_MFA = {json.dumps(listed)};")
         conditions.append("CLIENTS_WITH_MFA.includes(event.client.client_id)")
-    if _OPTED_IN.search(source):
+    if _OPTED_IN.search(said):
         conditions.append("event.user.user_metadata?.use_mfa")
     lines += [
         f"  if ({' && '.join(conditions) or 'true'}) {{",
