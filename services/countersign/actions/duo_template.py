@@ -15,9 +15,11 @@ _COMMENT: Final = re.compile(r"(?<!:)//[^\n]*")
 """To the line's end; what follows a colon is a URL."""
 _STRING: Final = re.compile(r"'([^'\\\n]*)'|\"([^\"\\\n]*)\"")
 _USERNAME: Final = re.compile(
-    r"^\s*(?:providerOptions\.)?username\s*:\s*((?:event\.)?user\.[\w.]+)", re.MULTILINE
+    r"^[ \t]{0,200}(?:providerOptions\.)?username\s*:\s*((?:event\.)?user\.[\w.]+)", re.MULTILINE
 )
-_OPTED_IN: Final = re.compile(r"^\s*if\s*\([^\n]*\buser_metadata\b[^\n]*\buse_mfa\b", re.MULTILINE)
+_OPTED_IN: Final = re.compile(
+    r"^[ \t]{0,200}if\s*\([^\n]{0,200}?\buser_metadata\b[^\n]{0,200}?\buse_mfa\b", re.MULTILINE
+)
 _REMEMBERS: Final = re.compile(r"\ballowRememberBrowser\s*:\s*true\b")
 _SECRETS: Final = {"host": "DUO_HOST", "ikey": "DUO_IKEY", "skey": "DUO_SKEY"}
 
