@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from countersign.actions.duo_template import correct_duo_template
+from countersign.actions.flow import Credentials, ErrorKind
 from countersign.actions.lint import Finding, Severity, lint
 from countersign.core.action import MAX_SOURCE_BYTES, ActionKind
+from tests.realms import an_action, run
 from tests.recipes import applications, users
 
 RECIPES = (*users.RECIPES, *applications.RECIPES)
@@ -52,6 +54,26 @@ WRONG = [
     ("unknown-factor", 2, 44, HEAD + "api.authentication.challengeWithAny([{type:'sms'}]);\n};"),
     ("overridden", 2, 1, HEAD + "api.multifactor.enable('any');\napi.multifactor.enable('duo');\n};"),
     ("unreachable", 3, 1, HEAD + "return;\napi.multifactor.enable('duo');\n};"),
+    ("overridden", 2, 28, HEAD + "const {multifactor} = api; multifactor.enable('any'); multifactor.enable('duo');\n};"),
+    ("unreachable", 2, 46, HEAD + "if (event.x) return; else throw new Error(); api.multifactor.enable('any');\n};"),
+    ("unsupported-member", 2, 1, HEAD + "global.fetch('/');\n};"),
+    ("unsupported-member", 2, 1, HEAD + "auth0.users.updateUserMetadata('a', {});\n};"),
+    ("unsupported-member", 3, 12, "const of = (f) => f;\nexports.onExecutePostLogin = of(async (event, api) => {\napi.prompt.render('x'); });"),
+    ("missing-module", 2, 7, HEAD + "await import('axios');\n};"),
+    ("missing-module", 3, 1, "const name = 'axios';\n" + HEAD + "require(name);\n};"),
+    ("unknown-provider", 1, 15, "const asked = 'dou';\n" + HEAD + "api.multifactor.enable(asked);\n};"),
+    ("unknown-provider", 2, 34, HEAD + "api.multifactor.enable(event.x ? 'dou' : 'any');\n};"),
+    ("partial-account", 1, 24, "const providerOptions ={ host: 'h', ikey: 'i' };\n" + HEAD + "api.multifactor.enable('duo', { providerOptions });\n};"),
+    ("unknown-option", 2, 33, HEAD + "api.multifactor.enable('duo', { ikey: 'i' });\n};"),
+    ("unknown-option", 2, 33, HEAD + "api.multifactor.enable('any', { allowRemember: true });\n};"),
+    ("not-a-boolean", 2, 55, HEAD + "api.multifactor.enable('any', { allowRememberBrowser: 'false' });\n};"),
+    ("unknown-factor", 2, 40, HEAD + "api.authentication.challengeWith({type:'sms'});\n};"),
+    ("unknown-factor", 2, 42, HEAD + "api.authentication.enrollWithAny(['otp', 'duo']);\n};"),
+    ("no-handler", 1, 1, "exports.onExecutePostLogin = 42;"),
+    ("no-handler", 1, 1, "exports = { onExecutePostLogin: async (event, api) => {} };"),
+    ("no-handler", 1, 1, "// exports.onExecutePostLogin = async (event, api) => {}"),
+    ("syntax", 1, 1, "const module = 1; exports.onExecutePostLogin = () => {};"),
+    ("syntax", 2, 1, HEAD + "const a = '\0';\n};"),
     ("never-continued", 2, 4, HEAD + "}; exports.onContinuePostLogin = async (event, api) => {};"),
 ]  # fmt: skip
 WRONG_RULES = [
@@ -59,6 +81,13 @@ WRONG_RULES = [
     ("rule-shape", 1, 1, "42"),
     ("rule-shape", 2, 1, "function a(u, c, cb) { cb(); }\nfunction b() {}"),
     ("no-callback", 1, 26, "function (user, context, callback) {}"),
+    ("no-callback", 1, 26, "function (user, context, callback) { 'callback'; /* callback() */ }"),
+    ("es-module", 1, 1, "export default function (user, context, callback) { callback(); }"),
+    ("missing-secret", 1, 52, "function (user, context, callback) { configuration.NONE.trim(); callback(); }"),
+    ("missing-module", 1, 38, "function (user, context, callback) { require('request'); callback(); }"),
+    ("unknown-provider", 1, 60, "function (user, context, callback) { context.multifactor = 'duo'; callback(); }"),
+    ("unknown-provider", 1, 79, "function (user, context, callback) { context.multifactor = user.a ? {provider:'dou'} : true; callback(); }"),
+    ("overridden", 1, 33, "function (user, c, callback) {  c.multifactor = true; c.multifactor = {provider:'duo'}; callback(); }"),
     ("unknown-provider", 1, 60, "function (u, c, callback) { c.multifactor = {    provider: 'dou' }; callback(); }"),
     ("partial-account", 1, 45, "function (u, c, callback) { c.multifactor = { ikey: 'a' }; callback(); }"),
     ("unsupported-member", 1, 29, "function (u, c, callback) { auth0.users.updateAppMetadata(); callback(); }"),
@@ -69,6 +98,7 @@ WORDS = (
     *("let", "var", "{a}", "function", "class", "#x", "get", "await", "require", "`", "${", "/", "\\", "\n"),
     *("if", "else", "return", "for", "of", "in", "switch", "case", "try", "catch", "__proto__", "constructor"),
 )  # fmt: skip
+DUO = {"DUO_IKEY": "D" * 20, "DUO_SKEY": "s" * 40, "DUO_HOST": "api-made-up.example.com"}
 TEMPLATE = """\
 exports.onExecutePostLogin = async (event, api) => {
   const CLIENTS_WITH_MFA = ['payroll', "ledger"];
@@ -133,6 +163,10 @@ def test_wrong_rule(rule: str, line: int, column: int, source: str) -> None:
         "if (!event.secrets.NONE) return; api.cache.set('a', event.secrets.NONE);",
         "api.redirect.sendUserTo('https://shop.example.com/refused');",
         "return helper(); function helper() {}",
+        "if (process.env.LEVEL) process.nextTick(() => {});",
+        "event.secrets.hasOwnProperty('A'); event.secrets.LATER = '1';",
+        "const { secrets: { NONE = 'usual' } } = event; api.cache.set('a', NONE);",
+        "const options = { providerOptions: { host: 'h' } }; fill(options); api.multifactor.enable('duo', options); function fill(o) {}",
         "event.experiment.anything; event.user.ldap_groups;",
     ],
 )
@@ -147,13 +181,35 @@ def test_right(body: str) -> None:
         "module.exports = { onExecutePostLogin: async (event, api) => {} };",
         "module.exports = { async onExecutePostLogin(event, api) {} };",
         "async function onExecutePostLogin(event, api) {}\nmodule.exports = { onExecutePostLogin };",
+        "module.exports = exports = { onExecutePostLogin() {} };",
+        "this.onExecutePostLogin = async (event, api) => {};",
+        "(function (m) { m.exports = { onExecutePostLogin() {} }; })(module);",
+        "new.target; exports['onExecutePostLogin'] = function () {};",
         "Object.assign(exports, { onExecutePostLogin() {} });",
         "\ufeff#!/usr/bin/env node\nexports.onExecutePostLogin = () => {};",
     ],
 )
 def test_exports(source: str) -> None:
-    """A handler may be exported in each of the ways that CommonJS has."""
+    """A handler may be exported in each of the ways that CommonJS has, and the realm finds it."""
     assert action(source) == []
+    assert run(an_action(source)).failure is None
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "/* one */ function (user, context, callback) { callback(null, user, context); }; // two",
+        "(user, context, callback) => callback(null, user, context)",
+        "module.exports = function (user, context, callback) { callback(null, user, context); }",
+        "function () { arguments[2](null, arguments[0], arguments[1]); }",
+        "function (...given) { given[2](null, given[0], given[1]); }",
+        "function (user, context, callback) { api = { a() {} }; api.a(); callback(); }",
+    ],
+)
+def test_rules(source: str) -> None:
+    """A Rule may be written in each way that the realm runs; lint refuses none of them."""
+    assert lint(source, kind=ActionKind.RULE, secrets=(), modules=()) == []
+    assert run(an_action(source, kind=ActionKind.RULE)).failure is None
 
 
 def test_unused_secret() -> None:
@@ -173,6 +229,26 @@ def test_no_continuation() -> None:
     """A redirect is warned of only where the Action counts on coming back."""
     source = HEAD + "api.redirect.sendUserTo('/a');\n};\nexports.onContinuePostLogin = () => {};"
     assert [each.rule for each in action(source)] == ["no-continuation", "never-continued"]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "const module = 1;",
+        "let require;",
+        "// \0",
+        "'\0';",
+        "`\0`",
+        "if (1) { super.x; }",
+        "using a = null;",
+    ],
+)
+def test_what_the_engine_refuses(source: str) -> None:
+    """What a realm can't compile, lint finds, also where the parser alone would take it; no realm raises."""
+    text = f"{source}\n{HEAD}}};"
+    failure = run(an_action(text)).failure
+    refused = failure is not None and failure.kind is ErrorKind.BROKEN
+    assert refused == any(each.rule == "syntax" for each in action(text))
 
 
 def test_excerpt() -> None:
@@ -225,7 +301,23 @@ def test_duo_template() -> None:
     assert correction is not None
     assert found.remedy.endswith(correction.text)
     assert '["payroll", "ledger"]' in correction.text
-    assert action(correction.text, secrets=("DUO_IKEY", "DUO_SKEY", "DUO_HOST")) == []
+    assert action(correction.text, secrets=tuple(DUO)) == []
+
+
+@pytest.mark.parametrize(("client", "provider"), [("ledger", "duo"), ("shop", None)])
+def test_duo_template_runs(client: str, provider: str | None) -> None:
+    """The corrected text does what the page says: Duo at the listed applications, asked for every time."""
+    commented = TEMPLATE.replace("// username", "// allowRememberBrowser: true,\n      // username")
+    correction = correct_duo_template(commented.replace("\n", "\r\n"))
+    assert correction is not None
+    report = run(an_action(correction.text, secrets=DUO), client={"client_id": client})
+    assert report.failure is None
+    assert report.provider == provider
+    if provider is not None:
+        assert report.allow_remember_browser is False
+        assert report.credentials == Credentials(
+            ikey=DUO["DUO_IKEY"], skey=DUO["DUO_SKEY"], host=DUO["DUO_HOST"]
+        )
 
 
 @given(

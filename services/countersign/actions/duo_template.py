@@ -11,11 +11,15 @@ from typing import Final, NamedTuple
 
 _DOTTED: Final = re.compile(r"\bproviderOptions\.(ikey|skey|host)\s*:")
 _CLIENTS: Final = re.compile(r"\bCLIENTS_WITH_MFA\s*=\s*\[([^\]]{0,20000})\]")
+_COMMENT: Final = re.compile(r"(?<!:)//[^\n]*")
+"""To the line's end; what follows a colon is a URL."""
 _STRING: Final = re.compile(r"'([^'\\\n]*)'|\"([^\"\\\n]*)\"")
 _USERNAME: Final = re.compile(
-    r"^\s*(?:providerOptions\.)?username\s*:\s*((?:event\.)?user\.[\w.]+)", re.MULTILINE
+    r"^[ \t]{0,200}(?:providerOptions\.)?username\s*:\s*((?:event\.)?user\.[\w.]+)", re.MULTILINE
 )
-_OPTED_IN: Final = re.compile(r"^\s*if\s*\([^\n]*\buser_metadata\b[^\n]*\buse_mfa\b", re.MULTILINE)
+_OPTED_IN: Final = re.compile(
+    r"^[ \t]{0,200}if\s*\([^\n]{0,200}?\buser_metadata\b[^\n]{0,200}?\buse_mfa\b", re.MULTILINE
+)
 _REMEMBERS: Final = re.compile(r"\ballowRememberBrowser\s*:\s*true\b")
 _SECRETS: Final = {"host": "DUO_HOST", "ikey": "DUO_IKEY", "skey": "DUO_SKEY"}
 
@@ -37,17 +41,18 @@ def correct_duo_template(source: str) -> Correction | None:
     dotted = _DOTTED.search(source)
     if dotted is None:
         return None
-    options = [f"        {key}: event.secrets.{_secret(source, key)}," for key in _SECRETS]
-    if (username := _USERNAME.search(source)) is not None:
+    said = _COMMENT.sub("", source)
+    options = [f"        {key}: event.secrets.{_secret(said, key)}," for key in _SECRETS]
+    if (username := _USERNAME.search(said)) is not None:
         options.append(f"        username: event.{username[1].removeprefix('event.')},")
-    remembers = "true" if _REMEMBERS.search(source) else "false"
+    remembers = "true" if _REMEMBERS.search(said) else "false"
     conditions = []
     lines = ["exports.onExecutePostLogin = async (event, api) => {"]
-    if (clients := _CLIENTS.search(source)) is not None:
+    if (clients := _CLIENTS.search(said)) is not None:
         listed = [single or double for single, double in _STRING.findall(clients[1])]
         lines.append(f"  const CLIENTS_WITH_MFA = {json.dumps(listed)};")
         conditions.append("CLIENTS_WITH_MFA.includes(event.client.client_id)")
-    if _OPTED_IN.search(source):
+    if _OPTED_IN.search(said):
         conditions.append("event.user.user_metadata?.use_mfa")
     lines += [
         f"  if ({' && '.join(conditions) or 'true'}) {{",

@@ -19,6 +19,7 @@ import quickjs
 
 from countersign.actions.duo_template import correct_duo_template
 from countersign.actions.members import MEMBERS
+from countersign.actions.realm import MAX_STACK, compiled
 from countersign.core.action import MAX_SOURCE_BYTES, ActionKind
 
 MAX_EXCERPT: Final = 100
@@ -30,7 +31,10 @@ _STACK_LIMIT: Final = 4 * 1024 * 1024
 """Half of what a thread has: a parser goes down twenty calls for a bracket."""
 _FILES: Final = ("reading", "shape", "uses", "calls", "run")
 """In the order in which they build on each other."""
+_PLACE: Final = re.compile(r" \(line (\d+)\)$")
 _LINE_END: Final = re.compile("\r\n|[\n\r\u2028\u2029]")
+_NO_TREE: Final = ("syntax", "es-module", "unreadable")
+"""What is told where there was nothing more to look at."""
 _BEYOND: Final = 0xFFFF
 
 
@@ -110,6 +114,8 @@ def lint(
         )
         return [_shown(found, lines)]
     found_all = _read(text, kind, secrets, modules)
+    if not any(each.rule in _NO_TREE for each in found_all):
+        found_all = [*_uncompilable(text, kind), *found_all]
     if any(each.rule == "syntax" for each in found_all) and (
         correction := correct_duo_template(text)
     ):
@@ -173,6 +179,22 @@ def _read(
             raise
         return [problem]
     return msgspec.json.decode(told, type=list[_Found])
+
+
+def _uncompilable(text: str, kind: ActionKind) -> list[_Found]:
+    """Return what the engine has against a source that the parser takes, such as `const module`."""
+    context = quickjs.Context()
+    context.set_memory_limit(_MEMORY_LIMIT)
+    context.set_max_stack_size(MAX_STACK)
+    context.set_time_limit(_TIME_LIMIT)
+    _, failure = compiled(context, text, kind)
+    if failure is None:
+        return []
+    place = _PLACE.search(failure)
+    said = _PLACE.sub("", failure).removeprefix("SyntaxError: ").strip()
+    message = f"The engine doesn't take it: {said}"
+    line = int(place[1]) if place else 1
+    return [_Found(Severity.ERROR, line, 0, "syntax", message, "Write it in another way")]
 
 
 def _is_limit(error: quickjs.JSException) -> bool:

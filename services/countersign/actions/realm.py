@@ -164,11 +164,11 @@ class Realm:
             context.eval(_source(name))(realm)
         add, add_module = _member(context, realm, "add"), _member(context, realm, "addModule")
         for action in flow.actions:
-            code, failure = _compiled(context, action.source, action.kind)
+            code, failure = compiled(context, action.source, action.kind)
             secrets = msgspec.json.encode(action.secrets).decode()
             add(action.name, action.kind.value, code, failure, secrets)
             for name, text in action.modules.items():
-                add_module(name, *_compiled(context, text, ActionKind.ACTION))
+                add_module(name, *compiled(context, text, ActionKind.ACTION))
         self._begin, self._next, self._poll, self._fire, self._cut_off = (
             _member(context, realm, name) for name in ("begin", "next", "poll", "fire", "cutOff")
         )
@@ -311,11 +311,14 @@ def _decoded(decoder: msgspec.json.Decoder[Any], text: str) -> Any:  # noqa: ANN
         return decoder.decode(_LONE_SURROGATE.sub(r"\\ufffd", text))
 
 
-def _compiled(
+def compiled(
     context: quickjs.Context, source: str, kind: ActionKind
 ) -> tuple[quickjs.Object | None, str | None]:
-    """Return the module function of a source, or why there is none."""
+    """Return the module function of a source, or why there is none; nothing of it is run."""
     text = source.removeprefix("\ufeff")
+    if "\0" in text:
+        line = text.count("\n", 0, text.index("\0")) + 1
+        return None, f"SyntaxError: it has a NUL, which the engine takes for its end (line {line})"
     if text.startswith("#!"):
         text = "//" + text
     body = f"module.exports = {text}" if kind is ActionKind.RULE else text

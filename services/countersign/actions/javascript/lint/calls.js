@@ -9,7 +9,13 @@
   const ENABLE = 'api.multifactor.enable';
   const quoted = (words) => words.map((each) => `'${each}'`).join(', ');
 
-  function oneOf(node, words, rule, what, report) {
+  function oneOf(names, expression, words, rule, what, report) {
+    const node = names.valueOf(expression);
+    if (node?.type === 'ConditionalExpression') {
+      oneOf(names, node.consequent, words, rule, what, report);
+      oneOf(names, node.alternate, words, rule, what, report);
+      return;
+    }
     const text = lint.textOf(node);
     const fixed = node?.type === 'Literal' || text !== null;
     if (!fixed || words.includes(text)) return;
@@ -33,44 +39,78 @@
     }
     for (const each of allowed === null ? [] : object.properties) {
       if (!allowed.includes(lint.keyOf(each))) {
-        report(each, 'error', 'unknown-option', `providerOptions has no ${lint.keyOf(each)}`,
+        report(each, 'warning', 'unknown-option', `providerOptions has no ${lint.keyOf(each)}`,
           `It has ${allowed.join(', ')}`);
       }
     }
   }
 
-  function factors(node, call, report) {
-    const named = (each) => oneOf(property(each, 'type')?.value, FACTORS, 'unknown-factor', 'factor', report);
+  // What `enable` takes beside the provider.
+  function options(names, object, report) {
+    if (object?.type !== 'ObjectExpression') return;
+    for (const each of object.properties) {
+      const key = each.type === 'Property' ? lint.keyOf(each) : null;
+      if (key === null || key === 'providerOptions') continue;
+      if (key !== 'allowRememberBrowser') {
+        report(each, 'warning', 'unknown-option', `enable knows no ${key}, and goes on without it`,
+          [...ACCOUNT, 'username'].includes(key) ? `Put ${key} into providerOptions` : 'It knows allowRememberBrowser and providerOptions');
+      } else if (lint.textOf(names.valueOf(each.value)) !== null || typeof names.valueOf(each.value).value === 'number') {
+        report(each.value, 'error', 'not-a-boolean', 'allowRememberBrowser is not a boolean', 'Use true or false');
+      }
+    }
+  }
+
+  function factors(names, node, call, report) {
+    const named = (each) => {
+      const asked = names.valueOf(each);
+      const type = asked?.type === 'ObjectExpression' ? property(asked, 'type')?.value : asked;
+      oneOf(names, type, FACTORS, 'unknown-factor', 'factor', report);
+    };
     if (/Any$/.test(call)) {
       if (node.arguments[0]?.type === 'ArrayExpression') node.arguments[0].elements.forEach(named);
       return;
     }
-    oneOf(node.arguments[0], FACTORS, 'unknown-factor', 'factor', report);
+    named(node.arguments[0]);
     const more = property(node.arguments[1], 'additionalFactors')?.value;
     if (more?.type === 'ArrayExpression') more.elements.forEach(named);
   }
 
   lint.calls = (names, report) => {
+    // What a Rule leaves on `context.multifactor`.
+    const given = (expression) => {
+      const asked = names.valueOf(expression);
+      if (asked.type === 'ConditionalExpression') {
+        given(asked.consequent);
+        given(asked.alternate);
+      } else if (lint.textOf(asked) !== null) {
+        report(asked, 'error', 'unknown-provider', 'context.multifactor is a text, and has to be an object',
+          `Write { provider: ${PROVIDERS.includes(lint.textOf(asked)) ? `'${lint.textOf(asked)}'` : "'any'"} }`);
+      } else {
+        oneOf(names, property(asked, 'provider')?.value, PROVIDERS, 'unknown-provider', 'provider', report);
+        account(asked, null, report);
+      }
+    };
+
     const visit = (node) => {
       if (node.type === 'CallExpression') {
         const path = names.pathOf(node.callee);
         if (path === ENABLE) {
           if (node.arguments.length === 0) {
             report(node, 'error', 'unknown-provider', 'No provider is named', `Use one of ${quoted(PROVIDERS)}`);
-          } else oneOf(node.arguments[0], PROVIDERS, 'unknown-provider', 'provider', report);
-          account(property(node.arguments[1], 'providerOptions')?.value, [...ACCOUNT, 'username'], report);
+          } else oneOf(names, node.arguments[0], PROVIDERS, 'unknown-provider', 'provider', report);
+          const asked = names.valueOf(node.arguments[1]);
+          options(names, asked, report);
+          account(names.valueOf(property(asked, 'providerOptions')?.value), [...ACCOUNT, 'username'], report);
         }
-        if (/^api\.authentication\.(challenge|enroll)With(Any)?$/.test(path ?? '')) factors(node, path, report);
+        if (/^api\.authentication\.(challenge|enroll)With(Any)?$/.test(path ?? '')) factors(names, node, path, report);
       }
       if (node.type === 'AssignmentExpression') {
         const path = names.pathOf(node.left);
         if (path === 'context.multifactor') {
-          const asked = lint.inside(node.right);
-          oneOf(property(asked, 'provider')?.value, PROVIDERS, 'unknown-provider', 'provider', report);
-          account(asked, null, report);
+          given(node.right);
         }
         if (path === 'context.multifactor.provider') {
-          oneOf(node.right, PROVIDERS, 'unknown-provider', 'provider', report);
+          oneOf(names, node.right, PROVIDERS, 'unknown-provider', 'provider', report);
         }
       }
       if (node.type === 'BlockStatement' || node.type === 'Program') straight(node.body);
@@ -81,6 +121,7 @@
     const enables = (statement) => {
       if (statement.type !== 'ExpressionStatement') return null;
       const call = lint.inside(statement.expression);
+      if (call.type === 'AssignmentExpression' && names.pathOf(call.left) === 'context.multifactor') return call;
       return call.type === 'CallExpression' && names.pathOf(call.callee) === ENABLE ? call : null;
     };
 

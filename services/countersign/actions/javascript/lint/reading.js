@@ -31,8 +31,7 @@
     const prefix = kind === 'rule' ? RULE_PREFIX : '';
     const text = source.startsWith('#!') ? `//${source.slice(2)}` : source;
     const options = {
-      ecmaVersion: 'latest', sourceType: 'script', locations: true, allowReturnOutsideFunction: true,
-      allowHashBang: false,
+      ecmaVersion: 'latest', sourceType: 'commonjs', locations: true, allowHashBang: false,
     };
     const place = ({ line, column }) => ({ line, column: line === 1 ? Math.max(0, column - prefix.length) : column });
     try {
@@ -79,7 +78,7 @@
     }
 
     declare(name) {
-      if (!this.names.has(name)) this.names.set(name, { path: null, value: null, writes: 0 });
+      if (!this.names.has(name)) this.names.set(name, { path: null, value: null, constant: null, writes: 0, uses: 0 });
     }
   }
 
@@ -122,6 +121,9 @@
       } else if (node.type === 'VariableDeclaration') {
         const target = node.kind === 'var' ? own : scope;
         for (const each of node.declarations) for (const { name } of taken(each.id, null)) target.declare(name);
+        for (const each of node.kind === 'const' ? node.declarations : []) {
+          if (each.id.type === 'Identifier' && each.init) scope.names.get(each.id.name).constant = lint.inside(each.init);
+        }
       } else if (node.type === 'ClassDeclaration' && node.id) scope.declare(node.id.name);
       of.set(node, inner);
       for (const child of lint.childrenOf(node)) declare(child, inner, own);
@@ -150,15 +152,33 @@
       }
       if (node?.type === 'MemberExpression') {
         const [object, key] = [this.pathOf(node.object), lint.keyOf(node)];
-        if (object === 'globalThis') return key;
+        if (object === 'globalThis' || object === 'global') return key;
         return object === null || key === null ? null : `${object}.${key}`;
       }
+      if (node?.type === 'ThisExpression') return this.isModule(node) ? 'exports' : null;
       if (node?.type === 'LogicalExpression' && node.operator !== '&&') return this.pathOf(node.left);
       if (node?.type === 'CallExpression') {
         const callee = this.pathOf(node.callee);
         return callee !== null && CHAINS.test(callee) ? 'api' : null;
       }
       return null;
+    }
+
+    // Whether `this` is the module's own: outside of every function that has one of its own.
+    isModule(node) {
+      let scope = this.scopes.get(node);
+      while (scope.parent !== null && !/^Function/.test(scope.owner.type)) scope = scope.parent;
+      return scope.parent === null;
+    }
+
+    // What an expression is written as, where a constant that nothing else touches holds it.
+    valueOf(expression) {
+      const node = lint.inside(expression);
+      if (node?.type !== 'Identifier') return node;
+      const found = this.scopes.get(node).find(node.name);
+      const value = found?.constant ?? null;
+      if (value === null) return node;
+      return value.type === 'Literal' || value.type === 'TemplateLiteral' || found.uses === 1 ? value : node;
     }
 
     // The function that an expression is, where the source says so.
@@ -183,6 +203,21 @@
     call(node, paths) {
       const scope = this.scopes.get(node);
       node.params.forEach((parameter, at) => this.give(scope, parameter, paths[at] ?? null));
+    }
+
+    // Counts where each name is used, once.
+    count() {
+      const visit = (node, parent) => {
+        const declares = parent?.type === 'VariableDeclarator' && parent.id === node;
+        const key = (parent?.type === 'MemberExpression' && parent.property === node && !parent.computed)
+          || (parent?.type === 'Property' && parent.key === node && !parent.computed && parent.value !== node);
+        if (node.type === 'Identifier' && !declares && !key) {
+          const found = this.scopes.get(node).find(node.name);
+          if (found !== null) found.uses += 1;
+        }
+        for (const child of lint.childrenOf(node)) visit(child, node);
+      };
+      visit(this.tree, null);
     }
 
     // Follows what the source passes on: to variables, and to functions of its own.

@@ -3,6 +3,7 @@
   'use strict';
 
   const MODULE = /^'import' and 'export' may appear only|^Cannot use 'import\.meta'/;
+  const EXPORTS = /^(export\s+(default|const|async|function)|import\s*[\w{*"'])/m;
 
   const STACK = 'Not enough stack space to parse input';
   const MOST = 200;
@@ -15,7 +16,7 @@
     });
     if (error) {
       if (error.message === STACK) throw new RangeError('the parser ran out of stack');
-      if (MODULE.test(error.message)) {
+      if (MODULE.test(error.message) || (given.kind === 'rule' && EXPORTS.test(given.source))) {
         add(error, 'error', 'es-module', 'It is an ES module, and Actions are CommonJS',
           'Write exports.onExecutePostLogin = async (event, api) => {…}, and require() instead of import');
       } else add(error, 'error', 'syntax', error.message, 'Correct it here, or just before');
@@ -34,6 +35,7 @@
       });
       call(node, paths);
     };
+    names.count();
     names.follow(); // functions by their names
     let shape = { continued: false };
     if (given.kind === 'rule') lint.rule(names, report);

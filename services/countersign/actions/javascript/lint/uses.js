@@ -41,6 +41,8 @@
 
   function member(path, expression, { members }, report) {
     const node = path.startsWith('api.') && expression.type === 'MemberExpression' ? expression.property : expression;
+    const exact = members.find(([its]) => path === its || path.startsWith(`${its}.`));
+    if (exact !== undefined && exact[1] !== 'unsupported') return;
     for (const [its, treatment, explanation] of members) {
       const whole = its.endsWith('.*') ? its.slice(0, -2) : its;
       if (path !== whole && !path.startsWith(`${whole}.`)) continue;
@@ -55,8 +57,8 @@
     report(node, 'error', 'unknown-member', `There is no ${path.slice(0, 200)}`, remedy(path, known));
   }
 
-  function required(call, modules, report) {
-    const name = lint.textOf(call.arguments[0]);
+  function required(names, call, modules, report) {
+    const name = lint.textOf(names.valueOf(call.arguments[0]));
     if (name === null) {
       report(call, 'warning', 'dynamic-require', 'Which module this requires shows only when it runs',
         'Name the module in the call');
@@ -86,10 +88,13 @@
       return at.type === 'MemberExpression' ? at.property : at;
     };
 
+    const INHERITED = new Set(Object.getOwnPropertyNames(Object.prototype));
+
     const secret = (path, node, test) => {
       for (const root of roots) {
         if (!path.startsWith(`${root}.`)) continue;
         const name = path.slice(root.length + 1).split('.')[0];
+        if (INHERITED.has(name)) { dynamic = true; continue; }
         if (test) tested.add(name);
         if (!used.has(name)) used.set(name, keyAt(node, `${root}.${name}`));
       }
@@ -99,7 +104,7 @@
       if (asked) return;
       secret(path, node, test);
       if (/^(api|auth0|process|Deno)\.|^(fetch|WebSocket|XMLHttpRequest)\b/.test(path)
-        && (kind === 'rule' || !path.startsWith('auth0.'))) member(path, node, given, report);
+        && (kind !== 'rule' || !path.startsWith('api.'))) member(path, node, given, report);
       if (path === 'eval' || path === 'Function') {
         report(node, 'error', 'evaluation', `${path} makes code of text, which no Action may`, 'Write the code out');
       }
@@ -116,7 +121,7 @@
           if (each.type === 'RestElement') { pattern(each, path); continue; }
           const key = lint.keyOf(each);
           if (key === null) { dynamic = true; continue; }
-          use(`${path}.${key}`, each.key);
+          use(`${path}.${key}`, each.key, { test: each.value.type === 'AssignmentPattern' });
           pattern(each.value, `${path}.${key}`);
         }
       }
@@ -147,7 +152,8 @@
         const path = names.pathOf(node);
         if (path !== null) {
           const asked = parent?.type === 'UnaryExpression' && parent.operator === 'typeof';
-          use(path, node, { test: test || parent?.operator === '!', asked });
+          const written = parent?.type === 'AssignmentExpression' && parent.left === node;
+          use(path, node, { test: test || written || parent?.operator === '!', asked });
           passed(node, parent, path);
         } else if (member_ && roots.includes(names.pathOf(node.object))) dynamic = true;
         if (member_) {
@@ -156,7 +162,11 @@
         }
         return;
       }
-      if (node.type === 'CallExpression' && names.pathOf(node.callee) === 'require') required(node, modules, report);
+      if (node.type === 'ImportExpression') {
+        report(node, 'error', 'missing-module', 'import() finds no module here',
+          'Upload a CommonJS bundle of it, and require it: modules in actions.toml');
+      }
+      if (node.type === 'CallExpression' && names.pathOf(node.callee) === 'require') required(names, node, modules, report);
       for (const child of lint.childrenOf(node)) {
         if (skipped(node, child)) continue;
         visit(child, node, child === node.test || (node.type === 'LogicalExpression' && child === node.left)
