@@ -288,7 +288,7 @@ CRAWL = """(() => {
   const seen = new Set(); const open = [];
   const pending = [[globalThis, 'globalThis'], [event, 'event'], [api, 'api'],
     [require, 'require'], [module, 'module'], [setTimeout(() => {}), 'timer'], [new Error('x'), 'error'],
-    [(() => { try { api.foo(); } catch (e) { return e; } })(), 'refused']];
+    [api.foo, 'refused'], [fetch, 'refused'], [Intl.x.y, 'refused']];
   const mine = new Set([globalThis, event, module, exports]);
   while (pending.length) {
     const [value, path] = pending.pop();

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from typing import Any, Final
+from urllib.parse import quote, quote_plus
 
 STARS: Final = "********"
 _SHORTEST: Final = 4
@@ -16,17 +18,30 @@ class Mask:
     """Masks texts and JSON values; also makes numbers ones that every record can hold.
 
     Args:
-        secrets: what must not be seen.
+        secrets: what must not be seen, as it is or as texts and addresses write it.
     """
 
     def __init__(self, secrets: Iterable[str]) -> None:
+        forms = {form for one in secrets if len(one) >= _SHORTEST for form in _forms(one)}
         # The longest first, since one may hold another.
-        worth = sorted({one for one in secrets if len(one) >= _SHORTEST}, key=len, reverse=True)
-        self._secrets = re.compile("|".join(map(re.escape, worth))) if worth else None
+        self._forms = sorted(forms, key=len, reverse=True)
+        self._any = re.compile("|".join(map(re.escape, self._forms))) if forms else None
 
     def text(self, text: str) -> str:
         """Return the text without secrets."""
-        return self._secrets.sub(STARS, text) if self._secrets is not None else text
+        return self._any.sub(STARS, text) if self._any is not None else text
+
+    def cut(self, text: str, most: int, raw: int) -> str:
+        """Return the text without secrets, so many characters of it.
+
+        Args:
+            text: the text.
+            most: characters that are kept.
+            raw: the length at which it was cut already, perhaps within a secret.
+        """
+        if len(text) >= raw:
+            text = self._without_a_part(text)
+        return self.text(text)[:most]
 
     def value(self, value: Any) -> Any:  # noqa: ANN401  # whatever JSON holds
         """Return the value without secrets, keys included."""
@@ -41,3 +56,26 @@ class Mask:
                 return float(value)
             case _:
                 return value
+
+    def _without_a_part(self, text: str) -> str:
+        """Return the text without the beginning of a secret at its end."""
+        lengths = [
+            length
+            for form in self._forms
+            for length in range(min(len(form), len(text)), 0, -1)
+            if text.endswith(form[:length])
+        ]
+        return text[: len(text) - max(lengths, default=0)]
+
+
+def _forms(secret: str) -> set[str]:
+    """Return a secret as it is, and as JSON, a quoted text and an address write it."""
+    quoted = secret.replace("\\", "\\\\").replace("'", "\\'").replace("\n", "\\n")
+    return {
+        secret,
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        quoted,
+        quote(secret, safe="!~*'()-._"),
+        quote_plus(secret),
+    }

@@ -59,6 +59,14 @@ _NO_MANAGEMENT = (
     "A login's flow has no client of the Management API. In an Action call api.user.setUserMetadata"
     " or api.user.setAppMetadata"
 )
+_NO_LOCALES = (
+    "Dates and numbers are written in one way, in UTC; the same goes for a locale or options of"
+    " toLocaleString. Work with getUTCHours() and its like"
+)
+_NO_CRYPTO = (
+    "A flow has no chance of its own. Upload a CommonJS bundle for hashes, or take what you need from the"
+    " event"
+)
 _ISSUER = "For the relying party, which issues the tokens"
 _METADATA = "For the relying party, which keeps it; the last value of a key, null deletes"
 
@@ -138,8 +146,10 @@ MEMBERS: tuple[Member, ...] = (
     Member("auth0.*", _U, _NO_MANAGEMENT),
     # The global object
     Member("Deno.*", _U, _PROCESS),
+    Member("Intl.*", _U, _NO_LOCALES),
     Member("WebSocket", _U, _NETWORK),
     Member("XMLHttpRequest", _U, _NETWORK),
+    Member("crypto.*", _U, _NO_CRYPTO),
     Member("fetch", _U, _NETWORK),
     Member("process.*", _U, _PROCESS),
     Member("process.env", _W, "Is empty"),

@@ -32,7 +32,7 @@ from countersign.actions.flow import (
 )
 from countersign.actions.masking import Mask
 from countersign.actions.members import MEMBERS
-from countersign.core.action import ActionKind
+from countersign.core.action import MAX_SECRET_VALUE, ActionKind
 from countersign.core.cache import MAX_ENTRIES
 from countersign.core.result import AccessDenied
 
@@ -40,6 +40,10 @@ MAX_STACK: Final = 512 * 1024
 """Bytes of the stack that code may use; the process's own is larger."""
 MAX_MESSAGE: Final = 500
 """Characters of an error's message that are kept."""
+MAX_RAW: Final = MAX_LINE + MAX_MESSAGE + MAX_SECRET_VALUE
+"""Characters of a line or a message that come out of the engine, to be masked and only then cut."""
+MAX_USERNAME: Final = 256
+"""Characters of a user's name at Duo."""
 MAX_FACTOR_CALLS: Final = 4
 """Calls of `challengeWith` and `enrollWith` in a flow (Auth0)."""
 MAX_CACHE_KEY: Final = 64
@@ -149,6 +153,7 @@ class Realm:
         self._flow = flow
         self._mask = Mask(value for action in flow.actions for value in action.secrets.values())
         self._limits = (flow.time_limit, flow.flow_time_limit)
+        self._rules = any(action.kind is ActionKind.RULE for action in flow.actions)
         self.spent = False
         self._context = context = quickjs.Context()
         context.set_memory_limit(memory_limit)
@@ -217,6 +222,9 @@ class Realm:
                 now = time.thread_time()
                 step = self._poll(now - budget.began)
                 budget.check()
+                if self._rules and step != "fire" and context.execute_pending_job():
+                    # Reading what a Rule left behind has run code of it, whose jobs are nobody's any more.
+                    self.spent = True
                 if step == "fire":
                     if not self._fire():
                         message = "It waited for more than 20 seconds of its own time"
@@ -262,12 +270,20 @@ class Realm:
         if any(one.console for one in spoken):
             spoken = tuple(
                 msgspec.structs.replace(
-                    one, console=tuple((level, mask.text(line)) for level, line in one.console)
+                    one,
+                    console=tuple(
+                        (level, mask.cut(line, MAX_LINE, MAX_RAW)) for level, line in one.console
+                    ),
                 )
                 for one in spoken
             )
         if (failure := report.failure) is not None:
-            told = msgspec.structs.replace(failure, message=mask.text(failure.message))
+            member = failure.member
+            told = Failure(
+                kind=failure.kind,
+                message=mask.cut(failure.message, MAX_MESSAGE, MAX_RAW),
+                member=mask.text(member)[:MAX_LINE] if member is not None else None,
+            )
             return FlowReport(spoken=spoken, failure=told)
         denied, url = report.access_denied, report.redirect_url
         if spoken is report.spoken and not (report.recorded or report.factors or denied or url):
@@ -366,9 +382,9 @@ def _constants() -> str:
     return msgspec.json.encode(
         {
             "limits": {
-                "maxLine": MAX_LINE,
                 "maxLines": MAX_LINES,
-                "maxMessage": MAX_MESSAGE,
+                "maxRaw": MAX_RAW,
+                "maxUsername": MAX_USERNAME,
                 "maxBytes": MAX_REPORT_BYTES,
                 "maxFactors": MAX_FACTOR_CALLS,
                 "cacheEntries": MAX_ENTRIES,

@@ -7,7 +7,7 @@
   // As they are now: code that runs later may put something of the same name before them.
   const { Array, Error, JSON, Map, Math, Object, String, encodeURIComponent } = globalThis;
 
-  const { maxBytes, maxFactors, cacheEntries, cacheKey, cacheValue } = realm.limits;
+  const { maxBytes, maxFactors, cacheEntries, cacheKey, cacheValue, maxUsername } = realm.limits;
   const PROVIDERS = ['none', 'guardian', 'google-authenticator', 'duo', 'any'];
   const FACTORS = [
     'otp', 'email', 'push-notification', 'phone', 'webauthn-platform', 'webauthn-roaming', 'recovery-code',
@@ -84,6 +84,9 @@
       account = credentials(member, given);
       if ('username' in given) {
         username = typeof given.username === 'string' && given.username.trim() !== '' ? given.username : '';
+        if (username.length > maxUsername || /\p{Cc}/u.test(username)) {
+          throw invalid(member, `the username has control characters, or more than ${maxUsername} characters`);
+        }
       }
     }
     flow.provider = provider;
@@ -190,7 +193,7 @@
       if (!open()) return api;
       if (metadata && typeof args[0] !== 'string') throw invalid(path, 'the key is not a string');
       // JSON has no undefined, and null would delete what is there.
-      if (metadata && args[1] === undefined) return api;
+      if (args.length > 1 && args[1] === undefined) return api;
       realm.record(call, args);
       return api;
     };
@@ -200,7 +203,8 @@
 
   realm.redirect = (member, address, query) => {
     let url;
-    if (typeof address !== 'string' || !/^https?:\/\/[^\s/?#]+/i.test(address)) {
+    // What browsers read in several ways is no address.
+    if (typeof address !== 'string' || !/^https?:\/\/[^/?#@]+/i.test(address) || /[\s\\\p{Cc}]/u.test(address)) {
       throw invalid(member, 'the URL is not an absolute http or https one');
     }
     url = address;

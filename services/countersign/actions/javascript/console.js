@@ -5,7 +5,7 @@
   // As they are now: code that runs later may put something of the same name before them.
   const { Array, Date, Error, JSON, Map, Number, Object, RegExp, Set, String, parseFloat, parseInt } = globalThis;
 
-  const { maxLine, maxLines } = realm.limits;
+  const { maxRaw, maxLines } = realm.limits; // what is kept of a line is cut once secrets are masked
   const DEEPEST = 4;
   const MOST = 50;
 
@@ -20,7 +20,7 @@
   // As Node shows values, in a line; whatever it is, the result is a text.
   function inspect(value, depth = 0, above = []) {
     switch (typeof value) {
-      case 'string': return depth === 0 ? value : quoted(value.slice(0, maxLine));
+      case 'string': return depth === 0 ? value : quoted(value.slice(0, maxRaw));
       case 'function': return `[Function: ${String(value.name) || '(anonymous)'}]`;
       case 'bigint': return `${value}n`;
       case 'object': break;
@@ -97,7 +97,7 @@
     realm.lines += 1;
     let text;
     try { text = format(args); } catch { text = 'something that cannot be shown'; }
-    action.console.push([level, text.slice(0, maxLine)]);
+    action.console.push([level, text.slice(0, maxRaw)]);
   }
 
   const console = {};

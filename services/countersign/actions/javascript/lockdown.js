@@ -9,6 +9,14 @@
   const { Error, EvalError, Function, Object, Reflect, Set, TypeError } = globalThis;
   const { defineProperty, getOwnPropertyDescriptor, getPrototypeOf, ownKeys } = Reflect;
 
+  // -- no code that the engine itself would run: how it writes a stack is set for good --
+
+  for (const [name, value] of [['prepareStackTrace', undefined], ['stackTraceLimit', 10]]) {
+    Error[name] = value;
+    delete Error[name];
+    defineProperty(Error, name, { value, writable: false, configurable: false });
+  }
+
   // -- no code from texts --
 
   function unevaluable(name, prototype) {

@@ -3,7 +3,7 @@
   'use strict';
 
   // As they are now: code that runs later may put something of the same name before them.
-  const { Error, Map, Math, Object, Set, String, TypeError, WeakMap, WeakSet, Proxy } = globalThis;
+  const { Date, Error, Map, Math, Number, Object, Proxy, Set, String, TypeError, WeakMap, WeakSet } = globalThis;
 
   const marks = new WeakMap();
   const proxies = new WeakSet();
@@ -36,8 +36,15 @@
     return 'There is no such member. The page "Moving from Auth0" lists all there are.';
   }
 
+  // Fails the Action that is under way, caught or not: what it asked for can't be done, and isn't passed over.
+  realm.refuse = (path, message) => {
+    const error = realm.error('unsupported', path, message);
+    if (realm.action?.open) realm.uncaught(error);
+    throw error;
+  };
+
   function refuse(path) {
-    throw realm.error('unsupported', path, `${path} is not supported. ${explanation(path)}`);
+    realm.refuse(path, `${path} is not supported. ${explanation(path)}`);
   }
 
   // What languages and libraries ask of any object, so nothing is meant by it.
@@ -83,7 +90,7 @@
     return Object.freeze(Object.create(others, Object.getOwnPropertyDescriptors(own)));
   };
 
-  for (const name of ['fetch', 'XMLHttpRequest', 'WebSocket', 'Deno', 'auth0']) {
+  for (const name of ['fetch', 'XMLHttpRequest', 'WebSocket', 'Deno', 'auth0', 'Intl', 'crypto']) {
     globalThis[name] = realm.refused(name);
   }
   globalThis.process = realm.closed('process', {
@@ -91,4 +98,20 @@
     nextTick: Object.freeze({ nextTick(callback, ...args) { queueMicrotask(() => callback(...args)); } }.nextTick),
   });
   globalThis.global = globalThis;
+
+  // Without Intl there is one way to write a date or a number; another one that is asked for is refused.
+  const LOCALES = [undefined, null, 'en', 'en-US'];
+  for (const [owner, name] of [
+    [Date.prototype, 'toLocaleString'],
+    [Date.prototype, 'toLocaleDateString'],
+    [Date.prototype, 'toLocaleTimeString'],
+    [Number.prototype, 'toLocaleString'],
+  ]) {
+    const genuine = owner[name];
+    const { [name]: checked } = { [name](locale, options) {
+      if (options !== undefined || !LOCALES.includes(locale)) refuse(`Intl.${name}`);
+      return genuine.call(this);
+    } };
+    owner[name] = checked;
+  }
 })

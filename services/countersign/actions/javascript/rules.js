@@ -35,20 +35,31 @@
     realm.enable(member, provider, asked, allowRememberBrowser ?? !(ignoreCookie ?? false));
   }
 
+  // Notes what `context.multifactor` says by now, if it says something else than when it was last noted.
+  function note() {
+    const { flow } = realm;
+    const says = String(JSON.stringify(flow.context.multifactor));
+    if (says === flow.noted) return;
+    flow.noted = says;
+    noteMultifactor(flow.context.multifactor);
+  }
+
   // Runs a Rule; it is done once it has called back.
   realm.runRule = (rule, done, failed) => {
     const { flow, action } = realm;
     flow.context ??= realm.contextOf(action.event);
     flow.user ??= action.event.user;
-    const before = JSON.stringify(flow.context.multifactor);
+    flow.noted ??= 'undefined';
     (flow.rules ??= []).push(action.name);
 
-    function callback(error) {
+    function callback(error, user, context) {
       if (action.settled || !action.open) return;
       try {
+        if (typeof user === 'object' && user !== null) flow.user = user;
+        if (typeof context === 'object' && context !== null) flow.context = context;
         if (error instanceof UnauthorizedError) realm.deny(undefined, String(error.message));
         else if (error !== undefined && error !== null) throw error;
-        else if (JSON.stringify(flow.context.multifactor) !== before) noteMultifactor(flow.context.multifactor);
+        else note();
       } catch (thrown) {
         failed(thrown);
         return;
@@ -64,6 +75,7 @@
   realm.closeRules = () => {
     const { flow } = realm;
     const { context } = flow;
+    note();
     for (const [name, call] of [
       ['idToken', 'idToken.setCustomClaim'],
       ['accessToken', 'accessToken.setCustomClaim'],

@@ -31,7 +31,7 @@
       if (cached.has(found)) return cached.get(found).exports;
       const there = modules.get(found);
       if (there === undefined) {
-        throw realm.error('unsupported', `require('${name}')`,
+        realm.refuse(`require('${name}')`,
           `There is no module '${name}'. Upload a CommonJS bundle of it under that name: modules in actions.toml`);
       }
       if (there.failure !== null) throw realm.error('broken', `require('${name}')`, there.failure);
@@ -51,7 +51,7 @@
 
   function failed(error) {
     const mark = realm.mark(error);
-    const text = realm.describe(error).slice(0, realm.limits.maxMessage);
+    const text = realm.describe(error).slice(0, realm.limits.maxRaw);
     if (mark !== undefined) realm.fail(mark.kind, mark.member, text);
     else if (error instanceof InternalError && /out of memory/.test(text)) realm.fail('memory', null, text);
     else if (error instanceof RangeError && /call stack/.test(text)) realm.fail('memory', null, text);
@@ -98,7 +98,7 @@
       action.event.secrets = action.secrets;
       action.event.configuration = action.secrets;
       const returned = handler.call(module.exports, action.event, realm.api);
-      if (returned !== null && typeof returned === 'object') Promise.resolve(returned).then(done, fails);
+      if (returned !== null && (typeof returned === 'object' || typeof returned === 'function')) Promise.resolve(returned).then(done, fails);
       else done();
     } catch (error) {
       failed(error);
@@ -107,6 +107,7 @@
 
   realm.begin = (tenant, text, now, seed, cache) => {
     realm.setTime(now, seed);
+    realm.setTimers();
     realm.lines = 0;
     // What else a flow comes to have is noted where it is asked for.
     realm.flow = { tenant, text, cached: cache, bytes: 0, ended: false, provider: null, rules: null, spoken: [] };

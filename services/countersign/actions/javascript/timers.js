@@ -67,6 +67,10 @@
 
   realm.hasTimer = () => queue.length > 0;
   realm.clearTimers = () => { queue = []; };
+  realm.setTimers = () => {
+    queue = [];
+    count = 0;
+  };
 
   // Fires the earliest timer; says whether there was time left for it.
   realm.fire = () => {
