@@ -93,6 +93,11 @@ INVALID = (
     "api.redirect.sendUserTo('/relative')",
     "api.redirect.sendUserTo('javascript:alert(1)')",
     "api.redirect.sendUserTo()",
+    "api.redirect.sendUserTo('https://evil.example.com\\\\@good.example.com/')",
+    "api.redirect.sendUserTo('https://x@y.example.com/')",
+    "api.redirect.sendUserTo('https://x.example.com/\\n')",
+    "api.multifactor.enable('duo', { providerOptions: { username: 'a\\0b' } })",
+    "api.multifactor.enable('duo', { providerOptions: { username: 'a'.repeat(257) } })",
     "api.redirect.sendUserTo('https://x.example.com', { query: 'a=1' })",
     "api.cache.set('k', { an: 'object' })",
     "api.cache.set(1, 'v')",
@@ -408,6 +413,55 @@ SOURCES = {
 }
 
 
+class TestNothingIsPassedOver:
+    """Secrets that are hidden, and members that can't be supported."""
+
+    @pytest.mark.parametrize(
+        "statements",
+        [
+            "console.log('x'.repeat(230) + event.secrets.KEY);",
+            "console.log(event.secrets);",
+            "console.log('%j', event.secrets);",
+            "throw new Error('x'.repeat(480) + event.secrets.KEY);",
+            "api.foo[event.secrets.KEY]();",
+            "require(event.secrets.KEY);",
+            "api.redirect.sendUserTo('https://x.example.com', { query: { k: event.secrets.KEY } });",
+            "api.access.deny(JSON.stringify(event.secrets));",
+            "console.log('y'.repeat(4800) + event.secrets.KEY);",
+        ],
+    )
+    def test_no_part_of_a_secret_comes_out(self, statements: str) -> None:
+        """A secret that was cut, quoted, escaped or put into an address is not told either."""
+        key = "-----BEGIN-----\nMIIabcdefgh'quoted\\slashed/+==\n-----END-----"
+        told = repr(run(an_action(body(statements), secrets={"KEY": key})))
+        for part in ("MIIab", "quoted", "-----BEGIN"):
+            assert part not in told, told
+
+    @pytest.mark.parametrize(
+        "statements",
+        [
+            "try { await fetch('https://x.example.com'); } catch {}",
+            "try { api.session.revoke('x'); } catch {}",
+            "try { require('axios'); } catch {}",
+            "try { api.foo.bar(); } catch {} api.multifactor.enable('none');",
+            "try { new Date().toLocaleString('en-US', { timeZone: 'Asia/Tokyo' }); } catch {}",
+            "try { new Intl.DateTimeFormat('de'); } catch {}",
+            "try { crypto.randomUUID(); } catch {}",
+            "try { (1.5).toLocaleString('de-DE'); } catch {}",
+        ],
+    )
+    def test_what_is_unsupported_fails_also_where_it_is_caught(self, statements: str) -> None:
+        """What can't be done is never passed over, whatever the Action makes of the error."""
+        failure = run(statements).failure
+        assert failure is not None
+        assert failure.kind is ErrorKind.UNSUPPORTED
+
+    def test_dates_without_a_locale_are_written(self) -> None:
+        """Without locale and options there is one way to write a date or a number, and it works."""
+        assert "2026" in read("new Date().toLocaleString()")
+        assert read("(1.5).toLocaleString('en-US')") == "1.5"
+
+
 class TestRules:
     """Legacy Rules."""
 
@@ -436,6 +490,19 @@ class TestRules:
         """A Rule is a function in whatever form, and done when it first calls back."""
         report = run(an_action(source, kind=a_rule("").kind))
         assert (report.failure, report.spoken[0].said) == (None, "silent")
+
+    @pytest.mark.parametrize(
+        "call",
+        [
+            "callback(null, user, { ...context, multifactor: { provider: 'any' } });",
+            "callback(null, user, Object.assign({}, context, { multifactor: true }));",
+            "callback(null, user, context); context.multifactor = { provider: 'any' };",
+        ],
+    )
+    def test_what_it_hands_on_counts(self, call: str) -> None:
+        """The context that a Rule calls back with counts, as it stands in the end."""
+        assert asked(run(a_rule(call)))[0] == "any"
+        assert asked(run(a_rule(call), a_rule(CALL_BACK, name="next")))[0] == "any"
 
     def test_refusing(self) -> None:
         """An UnauthorizedError denies with its text; any other error fails the Rule, as silence does."""

@@ -53,6 +53,14 @@ LEAVES = {
         "try { Error.left = 1; Error.stackTraceLimit = 77; } catch {}",
         "typeof Error.left",
     ),
+    "how stacks are written": (
+        "try { Error.prepareStackTrace = () => 'left'; } catch {}",
+        "new Error('x').stack === 'left' ? 'left' : 'undefined'",
+    ),
+    "how long stacks are": (
+        "try { Error.stackTraceLimit = 3; } catch {}",
+        "Error.stackTraceLimit === 10 ? 'undefined' : 'left'",
+    ),
     "a covered name": (
         "Object.defineProperty(globalThis, 'left', { value: 1, configurable: true });",
         "typeof left",
@@ -157,6 +165,25 @@ def test_rules_share_the_global_object_within_a_login() -> None:
     for _ in range(3):
         assert realm.run(a_flow_login()).failure is None
     assert not realm.spent
+
+
+def test_what_a_rule_leaves_is_read_without_a_job_for_the_next_login() -> None:
+    """A getter on `context` may start something when it is read; no later login runs it."""
+    realm = a_realm(
+        a_rule(
+            "const who = user.email; Object.defineProperty(context.idToken, 'x', { enumerable: true,"
+            " get() { Promise.resolve().then(() => { globalThis.left = who; }); return typeof left; } });"
+            " callback(null, user, context);"
+        )
+    )
+    realm.run(a_flow_login())
+    assert realm.spent
+
+
+def test_timers_are_named_anew_for_every_login() -> None:
+    """A timer's number is the same in every login, whatever ran before."""
+    realm = a_realm("api.user.setAppMetadata('it', +setTimeout(() => {}, 1));")
+    assert {realm.run(a_flow_login()).recorded[0].arguments[1] for _ in range(3)} == {1}
 
 
 def test_each_action_sees_an_event_of_its_own() -> None:

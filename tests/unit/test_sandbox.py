@@ -161,6 +161,26 @@ async def test_who_kills_pays() -> None:
         assert kinds(await sandbox.run(jobs)) == ["crashed", "share", ""]
 
 
+NATIVE_LOOPS = (
+    "[].reverse.call({ length: 2 ** 53 - 1 });",
+    "[].join.call({ length: 2 ** 31 - 1 });",
+    "new Array(2 ** 32 - 1).sort();",
+)
+
+
+@pytest.mark.parametrize("loop", NATIVE_LOOPS)
+async def test_a_loop_of_the_engines_own_is_ended_too(loop: str) -> None:
+    """What the engine does without looking at the time ends with the process; neighbours are answered."""
+    bad = a_flow(f"exports.onExecutePostLogin = async () => {{ {loop} }};", flow_limit=0.25)
+    good = a_flow(flow_limit=0.25)
+    async with Sandbox() as sandbox:
+        await sandbox.run([a_job(good)])
+        reports = await sandbox.run([a_job(good), a_job(bad, tenant=GLOBEX), a_job(good)])
+        assert kinds(reports) == ["", "crashed", ""]
+        # What it has cost the others is more than its share: it doesn't run again for a while.
+        assert kinds(await sandbox.run([a_job(bad, tenant=GLOBEX), a_job(good)])) == ["share", ""]
+
+
 async def test_batches_take_turns() -> None:
     """Many callers at once get their own answers."""
     flows = [a_flow() for _ in range(20)]

@@ -190,6 +190,7 @@ class Child:
     def _number(self, flow: FlowCode, new: dict[int, FlowCode]) -> int:
         known = self._flows.get(id(flow))
         if known is not None:
+            self._flows.move_to_end(id(flow))
             return known[0]
         self._flow += 1
         new[self._flow] = flow

@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from countersign.actions.confinement import DESCRIPTOR, allow_cpu, confine
+from countersign.actions.confinement import DESCRIPTOR, allow_cpu, confine, end_after
 from countersign.actions.flow import (
     ActionCode,
     ErrorKind,
@@ -53,11 +53,18 @@ class Runner:
         realms: the code and the realms.
         cpu: the clock of this thread's processor time, in seconds. The process's is as coarse as the
             kernel's ticks, once it has a limit.
+        end_after: has this process ended once it has used so many seconds more.
     """
 
-    def __init__(self, realms: Realms, cpu: Callable[[], float] = time.thread_time) -> None:
+    def __init__(
+        self,
+        realms: Realms,
+        cpu: Callable[[], float] = time.thread_time,
+        end_after: Callable[[float], None] = lambda _: None,
+    ) -> None:
         self._realms = realms
         self._cpu = cpu
+        self._end_after = end_after
 
     def cpu_needed(self, work: Work) -> float:
         """Return the processor time that a batch may take at most, generously."""
@@ -74,6 +81,7 @@ class Runner:
         kept: list[Answer] = []
         for number, login in work.logins:
             if left[login.tenant] > 0:
+                self._end_after(self._realms.longest(number, login))
                 started = self._cpu()
                 report = self._run(number, login)
                 seconds = max(0.0, self._cpu() - started)
@@ -84,6 +92,7 @@ class Runner:
             if len(kept) >= work.every or seconds > LAZY_SECONDS:
                 yield kept
                 kept = []
+        self._end_after(0)
         if kept:
             yield kept
 
@@ -137,7 +146,7 @@ def serve(make: Callable[[FlowCode], Runnable]) -> None:
     warm_up(make)
     gc.collect()
     gc.freeze()
-    runner = Runner(Realms(make))
+    runner = Runner(Realms(make), end_after=end_after)
     lacks = confine(memory=PROCESS_MEMORY)
     _write(_encode(Ready(lacks=lacks)))
     while (frame := _read()) is not None:

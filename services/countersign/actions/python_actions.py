@@ -89,11 +89,7 @@ class PythonActions:
             moved = report
             failure: Failure | None = _missing(name)
         else:
-            event = event_of(login, name)
-            api = Api(login, event, report, rules)
-            failure = _called(action, event, api)
-            moved, words = noted(api)
-            failure = failure or _beyond(moved)
+            moved, words, failure = _run(action, name, login, report, rules)
         if failure is not None:
             words = (*words, f"error-{failure.kind.value}")
         spoken = Spoken(
@@ -104,6 +100,25 @@ class PythonActions:
         if failure is not None:
             return FlowReport(spoken=(*report.spoken, spoken), failure=_masked(failure, moved))
         return msgspec.structs.replace(moved, spoken=(*report.spoken, spoken))
+
+
+def _run(
+    action: PythonAction,
+    name: str,
+    login: FlowLogin,
+    report: FlowReport,
+    rules: Collection[str],
+) -> tuple[FlowReport, tuple[str, ...], Failure | None]:
+    """Return the report, the words and the failure of an Action; an unreadable event fails it, too."""
+    try:
+        event = event_of(login, name)
+        api = Api(login, event, report, rules)
+    except Exception as error:  # noqa: BLE001  # a sender's numbers or depth, for one
+        message = f"The event can't be read here ({type(error).__name__})"
+        return report, (), Failure(kind=ErrorKind.THREW, message=message)
+    failure = _called(action, event, api)
+    moved, words = noted(api)
+    return moved, words, failure or _beyond(moved)
 
 
 def installed_actions() -> PythonActions:

@@ -28,6 +28,7 @@ from countersign.core.result import AccessDenied
 MAX_REASON: Final = 1_024
 """Characters of a denial's code and reason."""
 _MAX_URL: Final = 2_048
+_LENGTHS: Final = {"ikey": 20, "skey": 40}
 
 _INTERACTIVE: Final = frozenset(
     {"oidc-basic-profile", "oidc-implicit-profile", "oidc-hybrid-profile", "samlp", "wsfed"}
@@ -147,6 +148,7 @@ class Redirect(Group["Api"]):
         try:
             parts = urlsplit(url)
             whole = parts.hostname is not None and parts.scheme in {"http", "https"}
+            whole = whole and "@" not in parts.netloc
         except ValueError:
             whole = False
         if not whole or not url.isprintable() or " " in url or "\\" in url:
@@ -268,6 +270,8 @@ def _credentials(call: str, options: Mapping[str, str | None]) -> Credentials | 
         raise InvalidCallError(call, f"provider_options lack {', '.join(missing)}")
     for name, text in parts.items():
         need_text(call, name, text)
+        if name in _LENGTHS and len(text or "") != _LENGTHS[name]:
+            raise InvalidCallError(call, f"{name} has not the {_LENGTHS[name]} characters of Duo's")
     return Credentials(**{name: text for name, text in parts.items() if isinstance(text, str)})
 
 

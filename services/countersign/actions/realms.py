@@ -9,8 +9,10 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, Protocol
 
-from countersign.actions.flow import FlowCode, FlowLogin, FlowReport
+from countersign.actions.flow import SETTING_UP, FlowCode, FlowLogin, FlowReport
 
+MARGIN: Final = 0.25
+"""Seconds beyond its limit at which a flow that the engine didn't stop is stopped with the process."""
 MOST_REALMS: Final = 500
 """A small flow's realm has some hundred kilobytes."""
 
@@ -57,6 +59,11 @@ class Realms:
     def code(self, number: int) -> FlowCode:
         """Return a flow's code."""
         return self._codes[number]
+
+    def longest(self, number: int, login: FlowLogin) -> float:
+        """Return the seconds that a login may take at the very most; a realm may have to be made for it."""
+        there = (number, login.tenant) in self._realms
+        return self._codes[number].flow_time_limit + MARGIN + (0 if there else SETTING_UP)
 
     def run(self, number: int, login: FlowLogin) -> FlowReport:
         """Return what a flow did for a login."""

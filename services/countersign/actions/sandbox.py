@@ -105,7 +105,7 @@ class Sandbox:
         it comes to there is its own; the others go on.
         """
         reports: list[FlowReport] = []
-        lost = 0
+        lost, started = 0, self._clock()
         while len(reports) < len(jobs):
             if lost < 2:  # noqa: PLR2004  # told above
                 rest = jobs[len(reports) :]
@@ -113,14 +113,14 @@ class Sandbox:
                     rest, reports, every=EAGER_EVERY if lost else LAZY_EVERY
                 )
                 continue
-            lost = 1
             suspect = jobs[len(reports)]
             self._drop()
-            started = self._clock()
             if not await self._some([suspect], reports, every=EAGER_EVERY):
                 now = self._clock()
+                # Everything that it has cost the others, the processes that it ended before included.
                 self._shares.charge(suspect.login.tenant, now - started, now)
                 reports.append(_crashed("The process that ran it ended, each time"))
+            lost, started = 1, self._clock()
         return reports
 
     async def _some(self, jobs: Sequence[Job], reports: list[FlowReport], *, every: int) -> bool:

@@ -26,19 +26,34 @@ class _Machine(NamedTuple):
     refused: tuple[int, ...]
 
 
-# pidfd_open, pidfd_send_signal, pidfd_getfd, io_uring_setup, clone3, openat2: the same everywhere
-_NEWER: Final = (434, 424, 438, 425, 435, 437)
+# pidfd_open, pidfd_send_signal, pidfd_getfd, io_uring_setup, clone3, openat2, process_madvise, fchmodat2: the
+# same everywhere
+_NEWER: Final = (434, 424, 438, 425, 435, 437, 440, 452)
 _MACHINES: Final = {
     # execve, execveat, fork, vfork, clone, socket, connect, open, openat, creat, ptrace, process_vm_readv,
-    # process_vm_writev, kill, tkill, tgkill, bpf
+    # process_vm_writev, kill, tkill, tgkill, bpf, rt_sigqueueinfo, rt_tgsigqueueinfo; then what changes files
+    # by their names: truncate, rename, mkdir, rmdir, link, unlink, symlink, chmod, chown, lchown, mknod,
+    # unlinkat, renameat, renameat2, linkat, symlinkat, mkdirat, mknodat, fchmodat, fchownat, utimensat;
+    # mount, umount2, chroot, pivot_root, setns, unshare, keyctl, add_key, request_key, setpriority,
+    # perf_event_open
     "x86_64": _Machine(
         0xC000003E,
-        (*(59, 322, 57, 58, 56, 41, 42, 2, 257, 85, 101, 310, 311, 62, 200, 234, 321), *_NEWER),
+        (
+            *(59, 322, 57, 58, 56, 41, 42, 2, 257, 85, 101, 310, 311, 62, 200, 234, 321, 129, 297),
+            *(76, 82, 83, 84, 86, 87, 88, 90, 92, 94, 133, 263, 264, 316, 265, 266, 258, 259),
+            *(268, 260, 280, 165, 166, 161, 155, 308, 272, 250, 248, 249, 141, 298),
+            *_NEWER,
+        ),
     ),
-    # execve, execveat, clone, socket, connect, openat, ptrace, process_vm_readv, process_vm_writev, kill,
-    # tkill, tgkill, bpf
+    # The same, where this machine has them.
     "aarch64": _Machine(
-        0xC00000B7, (*(221, 281, 220, 198, 203, 56, 117, 270, 271, 129, 130, 131, 280), *_NEWER)
+        0xC00000B7,
+        (
+            *(221, 281, 220, 198, 203, 56, 117, 270, 271, 129, 130, 131, 280, 138, 240),
+            *(45, 35, 38, 276, 37, 36, 34, 33, 53, 54, 88, 40, 39, 51, 41, 268, 97),
+            *(219, 217, 218, 140, 241),
+            *_NEWER,
+        ),
     ),
 }
 

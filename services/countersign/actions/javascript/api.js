@@ -204,7 +204,7 @@
   realm.redirect = (member, address, query) => {
     let url;
     // What browsers read in several ways is no address.
-    if (typeof address !== 'string' || !/^https?:\/\/[^/?#@]+/i.test(address) || /[\s\\\p{Cc}]/u.test(address)) {
+    if (typeof address !== 'string' || !/^https?:\/\/[^/?#@]+(?:[/?#]|$)/i.test(address) || /[\s\\\p{Cc}]/u.test(address)) {
       throw invalid(member, 'the URL is not an absolute http or https one');
     }
     url = address;
