@@ -34,6 +34,7 @@ from countersign.actions.frames import (
 )
 from countersign.actions.realm import Realm
 from countersign.actions.realms import Realms, Runnable
+from countersign.actions.share import charged
 from countersign.core.action import ActionKind
 
 REALM_MEMORY: Final = 32 * 2**20
@@ -85,7 +86,7 @@ class Runner:
                 started = self._cpu()
                 report = self._run(number, login)
                 seconds = max(0.0, self._cpu() - started)
-                left[login.tenant] -= seconds
+                left[login.tenant] -= charged(seconds)
             else:
                 report, seconds = _NO_SHARE, 0.0
             kept.append(Answer(seconds, msgspec.Raw(_encode(report))))

@@ -20,7 +20,7 @@ import structlog
 from countersign.actions.child import PROGRAM, Child, Job, LostError
 from countersign.actions.flow import SETTING_UP, ErrorKind, Failure, FlowReport
 from countersign.actions.frames import EAGER_EVERY, LAZY_EVERY, MAX_ANSWER_BYTES, Answer
-from countersign.actions.share import Shares
+from countersign.actions.share import Shares, charged
 from countersign.core.errors import UnavailableError
 
 MAX_BATCH_BYTES: Final = 16 * 2**20
@@ -151,7 +151,7 @@ class Sandbox:
                     message = "it sent more answers than there are logins"
                     raise LostError(message)  # noqa: TRY301  # one place says what becomes of it
                 for answer in answers:
-                    used[jobs[answered].login.tenant] += answer.seconds
+                    used[jobs[answered].login.tenant] += charged(answer.seconds)
                     reports.append(_read(answer))
                     answered += 1
         except (LostError, TimeoutError) as error:

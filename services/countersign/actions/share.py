@@ -14,11 +14,18 @@ CAPACITY: Final = 2.0
 """Seconds of processor time that a tenant may use at once."""
 REFILL: Final = 0.2
 """Seconds of processor time that a tenant gets back each second."""
+FREE: Final = 0.001
+"""Seconds of each login that count nothing."""
 
 
 class _Used(msgspec.Struct):
     seconds: float
     at: float
+
+
+def charged(seconds: float) -> float:
+    """Return what a login's time counts: quick code holds nobody up, however many logins a tenant has."""
+    return max(0.0, seconds - FREE)
 
 
 class Shares:
