@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from typing import TYPE_CHECKING
 
 import pytest
+import structlog
 
 from countersign.local import Stack, StackError, embedded_stack
 
@@ -35,3 +37,17 @@ def stack() -> Iterator[Stack]:
             yield running
         finally:
             runner.run(context.__aexit__(None, None, None))
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    """Put the process's logs back where a test, or a command that it calls, set them up anew.
+
+    They would be written to a stream that pytest has closed by then, and be told twice.
+    """
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()

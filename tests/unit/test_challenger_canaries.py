@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from urllib.parse import unquote
 
 import httpx
 import pytest
-import structlog
 from prometheus_client import generate_latest
 
 from countersign.adapters.memory.duo import APPROVED
@@ -34,21 +31,6 @@ EVENTS = (
     *("duo_error", "not_now", "outcomes_delayed", "outcomes_published_again", "unexpected"),
 )
 """What the walk makes the challenger log."""
-
-
-@contextmanager
-def logging_all() -> Iterator[None]:
-    """Log whatever there is to log, as the process does."""
-    before = logging.getLogger().handlers, logging.getLogger().level
-    set_up_logs("debug", "json")
-    # The tests' own client, which says where it goes.
-    logging.getLogger("httpx").setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        logging.getLogger().handlers, level = before
-        logging.getLogger().setLevel(level)
-        structlog.reset_defaults()
 
 
 class Watched:
@@ -174,8 +156,10 @@ async def fault() -> None:
 async def test_no_secret_of_a_walk_is_seen_anywhere(capsys: pytest.CaptureFixture[str]) -> None:
     """Law 9: states, codes, cookies, nonces and Duo's addresses are in no log, metric, page or record."""
     here = Watched()
-    with logging_all():
-        await walked(here)
+    set_up_logs("debug", "json")
+    # The tests' own client, which says where it goes.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    await walked(here)
     said = capsys.readouterr()
     metrics = generate_latest(here.walk.challenger.metrics.registry).decode()
     everything = {
