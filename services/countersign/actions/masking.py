@@ -59,13 +59,17 @@ class Mask:
 
     def _without_a_part(self, text: str) -> str:
         """Return the text without the beginning of a secret at its end."""
-        lengths = [
-            length
-            for form in self._forms
-            for length in range(min(len(form), len(text)), 0, -1)
-            if text.endswith(form[:length])
-        ]
-        return text[: len(text) - max(lengths, default=0)]
+        cut = max((_begun(form, text) for form in self._forms), default=0)
+        return text[: len(text) - cut]
+
+
+def _begun(form: str, text: str) -> int:
+    """Return how many characters at a text's end are the beginning of a form, the most that can be."""
+    end = text[-len(form) :]
+    at = end.find(form[0])
+    while at >= 0 and not form.startswith(end[at:]):
+        at = end.find(form[0], at + 1)
+    return len(end) - at if at >= 0 else 0
 
 
 def _forms(secret: str) -> set[str]:
