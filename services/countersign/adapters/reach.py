@@ -12,9 +12,8 @@ from typing import NamedTuple
 from countersign.adapters.kafka.configured import kafka_connection
 from countersign.adapters.kafka.publisher import KafkaPublisher
 from countersign.adapters.kafka.tenant_settings import TenantSettingsReader
-from countersign.adapters.redis.caches import RedisCaches
-from countersign.adapters.redis.configured import redis_caches, redis_store, verified
-from countersign.adapters.redis.connection import connect_redis
+from countersign.adapters.redis.configured import redis_store, verified
+from countersign.adapters.redis.connection import RedisClient, connect_redis
 from countersign.adapters.redis.store import RedisStore
 from countersign.core.errors import BusUnavailableError
 from countersign.probe.readiness import Readiness
@@ -28,7 +27,7 @@ class Reached(NamedTuple):
     store: RedisStore
     tenants: TenantSettingsReader
     publisher: KafkaPublisher
-    caches: RedisCaches
+    redis: RedisClient
 
 
 async def reach(
@@ -65,4 +64,4 @@ async def reach(
     checks = {"store": store.verify, "tenant-settings": tenants.catch_up}
     watching = asyncio.create_task(watch(readiness, checks))
     stack.callback(watching.cancel)
-    return Reached(store, tenants, publisher, redis_caches(settings, client))
+    return Reached(store, tenants, publisher, client)

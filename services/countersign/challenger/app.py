@@ -147,14 +147,14 @@ async def serve(settings: Settings, *, shown: Shown | None = None) -> int:
     metrics = Metrics()
 
     async def start(stack: AsyncExitStack) -> None:
-        store, tenants, publisher, _ = await reach(settings, readiness, stack)
+        reached = await reach(settings, readiness, stack)
         duo = duo_universal_of(settings)
         stack.push_async_callback(duo.close)
         challenger = Challenger(
             settings,
-            store=store,
-            publisher=publisher,
-            tenants=tenants,
+            store=reached.store,
+            publisher=reached.publisher,
+            tenants=reached.tenants,
             duo=shown(duo) if shown is not None else duo,
             metrics=metrics,
         )

@@ -15,6 +15,7 @@ from faust.app.base import BootStrategy
 
 from countersign.adapters.kafka.configured import kafka_connection
 from countersign.adapters.reach import reach
+from countersign.adapters.redis.configured import redis_caches
 from countersign.core.identity import Pseudonyms
 from countersign.decider.agent import BatchHandler, Topics
 from countersign.decider.channel import Batch, BatchChannel
@@ -173,12 +174,12 @@ async def _started(
     settings: Settings, readiness: Readiness, metrics: Metrics, stack: AsyncExitStack
 ) -> Decider:
     """Start a decider; wait for Redis and Kafka as long as it takes."""
-    store, tenants, publisher, caches = await reach(settings, readiness, stack, actions=True)
+    store, tenants, publisher, redis = await reach(settings, readiness, stack, actions=True)
     flows = await stack.enter_async_context(running_flows(settings, tenants, metrics))
     decider = Decider(
         settings,
         store=store,
-        effects=Effects(flows, caches),
+        effects=Effects(flows, redis_caches(settings, redis)),
         publisher=publisher,
         tenants=tenants,
         readiness=readiness,
