@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from countersign.actions.bound_flow import BoundFlow, BoundFlows, MissingError
@@ -21,13 +20,12 @@ from countersign.actions.telling import ActionMetrics, Teller
 from countersign.core.effect import NO_EFFECT, Effect
 from countersign.core.facts import CacheEntry
 from countersign.core.identity import EventIdentity
+from countersign.core.instants import milliseconds_of
+from countersign.core.login import LoginAttempted
 from countersign.core.tenant import TenantSettings
 from countersign.ports import FlowCall, PublishedActions, Secrets
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND: Final = timedelta(milliseconds=1)
 _NOTHING: Final = FlowReport()
-_NO_CACHE: Final[dict[str, tuple[str, int]]] = {}
 
 
 class TenantFlows:
@@ -79,7 +77,7 @@ class TenantFlows:
         for place, call in enumerate(calls):
             bound = found[id(call.tenant)]
             if isinstance(bound, BoundFlow):
-                flows.append((place, bound, _login(call)))
+                flows.append((place, bound, flow_login(call.event, call.cache)))
             else:
                 effects[place] = self._lack(call.tenant, bound, teller)
         jobs = [Job(bound.code, login) for _, bound, login in flows if bound.code is not None]
@@ -142,26 +140,26 @@ def _has_ended(report: FlowReport) -> bool:
     )
 
 
-def _login(call: FlowCall) -> FlowLogin:
-    event = call.event
+def flow_login(event: LoginAttempted, cache: Mapping[str, CacheEntry]) -> FlowLogin:
+    """Return a login as a flow takes it.
+
+    Args:
+        event: the login.
+        cache: what the Actions of its tenant keep.
+    """
     return FlowLogin(
-        tenant=call.tenant.tenant,
+        tenant=event.identity.tenant,
         event=event.data,
-        at=(event.time - _EPOCH) // _MILLISECOND,
-        seed=seed_of(event.identity),
-        cache=_cache_of(call.cache) if call.cache else _NO_CACHE,
+        at=milliseconds_of(event.time),
+        seed=_seed_of(event.identity),
+        cache={
+            key: (entry.value, milliseconds_of(entry.expires_at)) for key, entry in cache.items()
+        },
     )
 
 
-def seed_of(identity: EventIdentity) -> bytes:
+def _seed_of(identity: EventIdentity) -> bytes:
     """Return what a flow's random numbers follow from; the parts are joined with their lengths."""
     tenant, source, event_id = identity.tenant, identity.source, identity.event_id
     name = f"{len(tenant)}:{tenant}{len(source)}:{source}{len(event_id)}:{event_id}"
     return hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-
-
-def _cache_of(cache: Mapping[str, CacheEntry]) -> dict[str, tuple[str, int]]:
-    return {
-        key: (entry.value, (entry.expires_at - _EPOCH) // _MILLISECOND)
-        for key, entry in cache.items()
-    }

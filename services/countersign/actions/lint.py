@@ -20,7 +20,9 @@ import quickjs
 from countersign.actions.duo_template import correct_duo_template
 from countersign.actions.members import MEMBERS
 from countersign.actions.realm import MAX_STACK, compiled
+from countersign.actions.vocabulary import FACTORS
 from countersign.core.action import MAX_SOURCE_BYTES, ActionKind
+from countersign.core.effect import Provider
 
 MAX_EXCERPT: Final = 100
 """Characters of a line that an excerpt shows."""
@@ -158,6 +160,8 @@ def _read(
         "secrets": None if secrets is None else sorted(secrets),
         "modules": sorted(modules),
         "members": [list(member) for member in MEMBERS],
+        "providers": list(Provider),
+        "factors": FACTORS,
     }
     context = quickjs.Context()
     context.set_memory_limit(_MEMORY_LIMIT)

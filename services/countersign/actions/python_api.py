@@ -22,18 +22,12 @@ from countersign.actions.python_notes import (
     camel,
     need_text,
 )
+from countersign.actions.vocabulary import CREDENTIAL_LENGTHS, INTERACTIVE, MAX_URL
 from countersign.core.effect import Provider
 from countersign.core.result import AccessDenied
 
 MAX_REASON: Final = 1_024
 """Characters of a denial's code and reason."""
-_MAX_URL: Final = 2_048
-_LENGTHS: Final = {"ikey": 20, "skey": 40}
-
-_INTERACTIVE: Final = frozenset(
-    {"oidc-basic-profile", "oidc-implicit-profile", "oidc-hybrid-profile", "samlp", "wsfed"}
-)
-"""Protocols of a login that a browser takes part in, so it can be redirected."""
 
 
 class Multifactor(Group["Api"]):
@@ -134,7 +128,7 @@ class Redirect(Group["Api"]):
 
     def can_redirect(self) -> bool:
         """Say whether a browser takes part in the login."""
-        return self._protocol in _INTERACTIVE
+        return self._protocol in INTERACTIVE
 
     def send_user_to(self, url: str, *, query: Mapping[str, str] | None = None) -> Api:
         """Send the browser elsewhere; the flow ends, and the login is denied as `redirected`.
@@ -144,7 +138,7 @@ class Redirect(Group["Api"]):
             query: put into the URL, in place of parameters of the same names.
         """
         call = "redirect.sendUserTo"
-        need_text(call, "the URL", url, _MAX_URL)
+        need_text(call, "the URL", url, MAX_URL)
         try:
             parts = urlsplit(url)
             whole = parts.hostname is not None and parts.scheme in {"http", "https"}
@@ -159,7 +153,7 @@ class Redirect(Group["Api"]):
             kept = [pair for pair in parts.query.split("&") if pair.partition("=")[0] not in query]
             added = "&".join(part for part in (*kept, urlencode(dict(query))) if part)
             url = urlunsplit(parts._replace(query=added))
-            need_text(call, "the URL", url, _MAX_URL)
+            need_text(call, "the URL", url, MAX_URL)
         self._notes.say("redirect", redirect_url=url)
         return self._api
 
@@ -270,8 +264,10 @@ def _credentials(call: str, options: Mapping[str, str | None]) -> Credentials | 
         raise InvalidCallError(call, f"provider_options lack {', '.join(missing)}")
     for name, text in parts.items():
         need_text(call, name, text)
-        if name in _LENGTHS and len(text or "") != _LENGTHS[name]:
-            raise InvalidCallError(call, f"{name} has not the {_LENGTHS[name]} characters of Duo's")
+        if name in CREDENTIAL_LENGTHS and len(text or "") != CREDENTIAL_LENGTHS[name]:
+            raise InvalidCallError(
+                call, f"{name} has not the {CREDENTIAL_LENGTHS[name]} characters of Duo's"
+            )
     return Credentials(**{name: text for name, text in parts.items() if isinstance(text, str)})
 
 

@@ -5,21 +5,14 @@ Changes are applied by whoever records the decision; what an Action has changed,
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import msgspec
 
 from countersign.actions.flow import FlowLogin
 from countersign.actions.python_notes import Group, InvalidCallError, Notes, need_text
-
-MAX_CACHE_KEY: Final = 64
-"""Bytes (Auth0)."""
-MAX_CACHE_VALUE: Final = 4_096
-"""Bytes (Auth0)."""
-CACHE_LIFETIME: Final = 15 * 60_000
-"""In milliseconds, where an Action names none (Auth0)."""
-MAX_CACHE_LIFETIME: Final = 24 * 3_600_000
-"""In milliseconds (Auth0)."""
+from countersign.core.cache import LIFETIME, MAX_KEY, MAX_LIFETIME, MAX_VALUE
+from countersign.core.instants import MILLISECOND
 
 _Api = TypeVar("_Api")
 
@@ -68,17 +61,20 @@ class Cache(Group[_Api]):
         """
         call = "cache.set"
         need_text(call, "the key", key)
-        if len(key.encode()) > MAX_CACHE_KEY:
-            raise InvalidCallError(call, f"the key has more than {MAX_CACHE_KEY} bytes")
+        if len(key.encode()) > MAX_KEY:
+            raise InvalidCallError(call, f"the key has more than {MAX_KEY} bytes")
         need_text(call, "the value", value, empty=True)
-        if len(value.encode()) > MAX_CACHE_VALUE:
-            raise InvalidCallError(call, f"the value has more than {MAX_CACHE_VALUE} bytes")
+        if len(value.encode()) > MAX_VALUE:
+            raise InvalidCallError(call, f"the value has more than {MAX_VALUE} bytes")
         for name, given in (("ttl", ttl), ("expires_at", expires_at)):
             if given is not None and (isinstance(given, bool) or not isinstance(given, int)):
                 raise InvalidCallError(call, f"{name} is no whole number of milliseconds")
         ends = [self._now + ttl] if ttl is not None else []
         ends += [expires_at] if expires_at is not None else []
-        end = min([*(ends or [self._now + CACHE_LIFETIME]), self._now + MAX_CACHE_LIFETIME])
+        end = min(
+            *(ends or [self._now + LIFETIME // MILLISECOND]),
+            self._now + MAX_LIFETIME // MILLISECOND,
+        )
         if end <= self._now:
             raise InvalidCallError(call, "the entry would have ended already")
         self._change(key, value, end)

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from random import Random
 from typing import Any, Final, NoReturn, overload
 
 import msgspec
 
 from countersign.actions.flow import FlowLogin
+from countersign.core.instants import instant_of
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _HUMP: Final = re.compile(r"_([a-z0-9])")
 
 _ALWAYS: Final[dict[str, dict[str, Any]]] = {
@@ -159,7 +159,7 @@ def event_of(login: FlowLogin, action: str) -> Event:
     data["secrets"] = {}
     return Event(
         data,
-        now=_EPOCH + timedelta(milliseconds=login.at),
+        now=instant_of(login.at),
         random=Random(login.seed + action.encode()),  # noqa: S311  # to be the same again is what it's for
     )
 

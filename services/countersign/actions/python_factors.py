@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 from countersign.actions.python_notes import (
     Group,
@@ -12,21 +12,8 @@ from countersign.actions.python_notes import (
     json_value,
     need_text,
 )
+from countersign.actions.vocabulary import FACTORS, MAX_FACTOR_CALLS
 from countersign.core.result import Factor
-
-MAX_FACTOR_CALLS: Final = 4
-"""Of `challenge_with` and its like in one flow (Auth0)."""
-_FACTORS: Final = frozenset(
-    {
-        "otp",
-        "email",
-        "push-notification",
-        "phone",
-        "webauthn-platform",
-        "webauthn-roaming",
-        "recovery-code",
-    }
-)
 
 _Api = TypeVar("_Api")
 
@@ -105,8 +92,8 @@ def _factor(call: str, given: str | Mapping[str, Any], *, enroll: bool) -> Facto
     if not isinstance(described, Mapping) or set(described) - {"type", "options"}:
         raise InvalidCallError(call, "a factor is its type, or a mapping with type and options")
     kind, options = described.get("type"), described.get("options")
-    if not isinstance(kind, str) or kind not in _FACTORS:
-        raise InvalidCallError(call, f"a factor's type is none of {', '.join(sorted(_FACTORS))}")
+    if not isinstance(kind, str) or kind not in FACTORS:
+        raise InvalidCallError(call, f"a factor's type is none of {', '.join(sorted(FACTORS))}")
     if options is not None and not isinstance(options, Mapping):
         raise InvalidCallError(call, "a factor's options are no mapping")
     return Factor(

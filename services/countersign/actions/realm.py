@@ -32,8 +32,17 @@ from countersign.actions.flow import (
 )
 from countersign.actions.masking import Mask
 from countersign.actions.members import MEMBERS
+from countersign.actions.vocabulary import (
+    CREDENTIAL_LENGTHS,
+    FACTORS,
+    INTERACTIVE,
+    MAX_FACTOR_CALLS,
+    MAX_URL,
+)
 from countersign.core.action import MAX_SECRET_VALUE, ActionKind
-from countersign.core.cache import MAX_ENTRIES
+from countersign.core.cache import LIFETIME, MAX_ENTRIES, MAX_KEY, MAX_LIFETIME, MAX_VALUE
+from countersign.core.effect import Provider
+from countersign.core.instants import MILLISECOND
 from countersign.core.result import AccessDenied
 
 MAX_STACK: Final = 512 * 1024
@@ -44,11 +53,6 @@ MAX_RAW: Final = MAX_LINE + MAX_MESSAGE + MAX_SECRET_VALUE
 """Characters of a line or a message that come out of the engine, to be masked and only then cut."""
 MAX_USERNAME: Final = 256
 """Characters of a user's name at Duo."""
-MAX_FACTOR_CALLS: Final = 4
-"""Calls of `challengeWith` and `enrollWith` in a flow (Auth0)."""
-MAX_CACHE_KEY: Final = 64
-MAX_CACHE_VALUE: Final = 4096
-"""Bytes (Auth0)."""
 _FILES: Final = (
     "refused",
     "clock",
@@ -150,7 +154,6 @@ class Realm:
     """
 
     def __init__(self, flow: FlowCode, *, memory_limit: int) -> None:
-        self._flow = flow
         self._mask = Mask(value for action in flow.actions for value in action.secrets.values())
         self._limits = (flow.time_limit, flow.flow_time_limit)
         self._rules = any(action.kind is ActionKind.RULE for action in flow.actions)
@@ -378,7 +381,7 @@ def _source(name: str) -> str:
 
 @cache
 def _constants() -> str:
-    """Return what the scripts are told once: limits, and the table of members."""
+    """Return what the scripts are told once: limits, words, and the table of members."""
     return msgspec.json.encode(
         {
             "limits": {
@@ -388,8 +391,17 @@ def _constants() -> str:
                 "maxBytes": MAX_REPORT_BYTES,
                 "maxFactors": MAX_FACTOR_CALLS,
                 "cacheEntries": MAX_ENTRIES,
-                "cacheKey": MAX_CACHE_KEY,
-                "cacheValue": MAX_CACHE_VALUE,
+                "cacheKey": MAX_KEY,
+                "cacheValue": MAX_VALUE,
+                "cacheLifetime": LIFETIME // MILLISECOND,
+                "maxCacheLifetime": MAX_LIFETIME // MILLISECOND,
+                "credentials": CREDENTIAL_LENGTHS,
+                "maxUrl": MAX_URL,
+            },
+            "words": {
+                "providers": list(Provider),
+                "factors": FACTORS,
+                "interactive": INTERACTIVE,
             },
             "members": [
                 (member.path, member.treatment.value, member.explanation) for member in MEMBERS

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from countersign.actions.bound_flow import BoundFlow
 from countersign.actions.flow import Credentials, ErrorKind, Failure, FlowReport
 from countersign.core.effect import CacheWrite, Effect, Provider
+from countersign.core.instants import instant_of
 from countersign.core.result import Reason
 from countersign.core.tenant import DuoAccount, duo_problems
 
@@ -23,7 +23,6 @@ MAX_DEPTH: Final = 64
 _SAID: Final = re.compile(r"[a-z]+(-[a-z]+)*(\+[a-z]+(-[a-z]+)*)*")
 _MAX_SAID: Final = 256
 _ERROR: Final = "error-"
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Read(NamedTuple):
@@ -183,7 +182,7 @@ def _failed(failure: Failure, trace: tuple[str, ...], position: int, bound: Boun
 def _cache_write(key: str, value: str | None, ends_at: int | None) -> CacheWrite:
     if value is None or ends_at is None:
         return CacheWrite(key=key)
-    return CacheWrite(key=key, value=value, expires_at=_EPOCH + timedelta(milliseconds=ends_at))
+    return CacheWrite(key=key, value=value, expires_at=instant_of(ends_at))
 
 
 def _is_json(value: object, depth: int) -> bool:

@@ -5,7 +5,7 @@ They run in the sandbox that deciders run them in; nothing is read from Kafka or
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -14,21 +14,19 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from countersign.actions.child import Job
-from countersign.actions.flow import ActionCode, FlowCode, FlowLogin, FlowReport
-from countersign.actions.flows import seed_of
+from countersign.actions.flow import ActionCode, FlowCode, FlowReport
+from countersign.actions.flows import flow_login
 from countersign.actions.sandbox import Sandbox
 from countersign.adapters.action_files import load_flow
 from countersign.cli.app import FAILED, OK
-from countersign.cli.login_file import read_login
+from countersign.cli.login_file import instant, read_login
 from countersign.cli.output import answers, notes
 from countersign.cli.shown import one_line
 from countersign.core.action import MAX_SOURCE_BYTES, ActionKind, ActionRules
 from countersign.core.errors import CountersignError
-from countersign.core.login import LoginAttempted
 from countersign.logs import set_up_logs
 from countersign.wire.secrets_file import read_secrets
 
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TENANT: Final = "local"
 """Whose login it is where nothing says so."""
 
@@ -58,7 +56,7 @@ async def run_locally(
         now: The login's instant, where the event has none; now, where it isn't given.
         as_json: Print JSON, for programs.
     """
-    at = datetime.now(UTC) if now is None else _aware(now)
+    at = instant(now)
     set_up_logs("error", "console")
     if path.is_dir():  # noqa: ASYNC240  # nothing else runs yet
         actions, owner = _flow(path, secrets)
@@ -73,16 +71,12 @@ async def run_locally(
         flow_time_limit=limits.flow_time_limit.total_seconds(),
     )
     async with Sandbox() as sandbox:
-        (report,) = await sandbox.run([Job(flow, _login(login))])
+        (report,) = await sandbox.run([Job(flow, flow_login(login, {}))])
     if as_json:
         answers().print(_json(flow, report), end="")
     else:
         _show(answers(), flow, report)
     return OK if report.failure is None else FAILED
-
-
-def _aware(now: datetime) -> datetime:
-    return now.replace(tzinfo=UTC) if now.tzinfo is None else now.astimezone(UTC)
 
 
 def _single(path: Path, kind: ActionKind, secrets: Path | None) -> ActionCode:
@@ -136,15 +130,6 @@ def _read(path: Path) -> bytes:
     except OSError as error:
         message = f"{path} can't be read: {error.strerror}. Name a file that is there"
         raise CountersignError(message) from error
-
-
-def _login(login: LoginAttempted) -> FlowLogin:
-    return FlowLogin(
-        tenant=login.identity.tenant,
-        event=login.data,
-        at=(login.time - _EPOCH) // timedelta(milliseconds=1),
-        seed=seed_of(login.identity),
-    )
 
 
 def _show(console: Console, flow: FlowCode, report: FlowReport) -> None:

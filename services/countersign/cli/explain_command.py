@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -17,7 +17,7 @@ from countersign.adapters.publishing import reading
 from countersign.adapters.redis.configured import redis_caches, redis_store
 from countersign.adapters.redis.connection import connect_redis
 from countersign.cli.app import FAILED, OK
-from countersign.cli.login_file import read_login
+from countersign.cli.login_file import instant, read_login
 from countersign.cli.output import answers, notes
 from countersign.cli.session import begin
 from countersign.cli.shown import one_line
@@ -61,7 +61,7 @@ async def explain(
         store: Whether what is remembered counts; without it, the user and browser are new.
         as_json: Print JSON, for programs.
     """
-    at = datetime.now(UTC) if now is None else _aware(now)
+    at = instant(now)
     settings = begin()
     login = read_login(event, tenant, at)
     async with AsyncExitStack() as stack:
@@ -101,10 +101,6 @@ async def explain(
     else:
         _show(answers(), login, found, explanation, record)
     return OK
-
-
-def _aware(now: datetime) -> datetime:
-    return now.replace(tzinfo=UTC) if now.tzinfo is None else now.astimezone(UTC)
 
 
 def _show(

@@ -5,7 +5,7 @@ Auth0's `event` as it is printed there has no id, no time and no tenant of ours;
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -55,6 +55,13 @@ def read_login(path: Path, tenant: str | None, now: datetime) -> LoginAttempted:
         message = f"{path} is a login of {event.identity.tenant}, not of {tenant}"
         raise CountersignError(message)
     return event
+
+
+def instant(given: datetime | None) -> datetime:
+    """Return the instant to decide at: now, where none is given; UTC, where it names no zone."""
+    if given is None:
+        return datetime.now(UTC)
+    return given.replace(tzinfo=UTC) if given.tzinfo is None else given.astimezone(UTC)
 
 
 def _completed(text: bytes, tenant: str | None, now: datetime) -> bytes:

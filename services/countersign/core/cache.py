@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from countersign.core.effect import CacheWrite
 from countersign.core.facts import CacheEntry
 
 MAX_ENTRIES = 20
 """Entries of a tenant's cache; the ones that end first go."""
+MAX_KEY = 64
+MAX_VALUE = 4096
+"""Bytes (Auth0)."""
+LIFETIME = timedelta(minutes=15)
+"""How long an entry is kept for which an Action names no end (Auth0)."""
+MAX_LIFETIME = timedelta(hours=24)
+"""How long one is kept at most (Auth0)."""
 
 
 def changed(

@@ -15,10 +15,10 @@ class Provider(StrEnum):
     """Who challenges (Auth0: the first argument of `api.multifactor.enable`)."""
 
     NONE = "none"
-    ANY = "any"
-    DUO = "duo"
     GUARDIAN = "guardian"
     GOOGLE_AUTHENTICATOR = "google-authenticator"
+    DUO = "duo"
+    ANY = "any"
 
 
 class CacheWrite(msgspec.Struct, frozen=True, kw_only=True):

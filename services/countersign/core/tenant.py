@@ -40,6 +40,9 @@ MIN_BUDGET_WINDOW = timedelta(minutes=1)
 MAX_BUDGET_WINDOW = timedelta(hours=24)
 MIN_COOL_DOWN = timedelta(minutes=1)
 MAX_COOL_DOWN = timedelta(hours=24)
+CLIENT_ID_LENGTH = 20
+CLIENT_SECRET_LENGTH = 40
+"""Characters that Duo's have (duo_universal, Client)."""
 
 _HOST = re.compile(
     r"(?=.{1,253}(:|$))[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*(:[0-9]{1,5})?"
@@ -274,10 +277,10 @@ def _duo(settings: TenantSettings) -> Iterator[_Finding]:
 
 def duo_problems(client_id: str, api_host: str) -> Iterator[_Finding]:
     """Find what keeps a Duo account from being one: key, problem and remedy of each."""
-    if len(client_id) != 20:  # noqa: PLR2004  # Duo's own length (duo_universal, Client)
+    if len(client_id) != CLIENT_ID_LENGTH:
         yield (
             "client_id",
-            f"has {len(client_id)} characters, a Duo Client ID has 20",
+            f"has {len(client_id)} characters, a Duo Client ID has {CLIENT_ID_LENGTH}",
             "Copy the Client ID from the Duo application's page",
         )
     if not _HOST.fullmatch(api_host):

@@ -9,11 +9,9 @@ from typing import Final
 import msgspec
 
 from countersign.core.errors import Problem, SettingsError
+from countersign.core.tenant import CLIENT_ID_LENGTH, CLIENT_SECRET_LENGTH
 from countersign.simulator.certificates import write_private
 
-CLIENT_ID_LENGTH: Final = 20
-CLIENT_SECRET_LENGTH: Final = 40
-"""Duo's own lengths (duo_universal, Client)."""
 HTTPS_PORT: Final = 443
 _TENANT: Final = """\
 # A tenant whose users meet Countersign's Duo simulator: countersign settings apply {file}

@@ -18,6 +18,7 @@ from countersign.core.login import SourceUri, TenantId
 from countersign.core.public_key import PublicKey
 from countersign.core.sealed import SealedSecret
 from countersign.core.tenant import (
+    CLIENT_SECRET_LENGTH,
     ChallengeRules,
     DuoAccount,
     EventRules,
@@ -35,8 +36,6 @@ from countersign.wire.keys import key_problems, public_keys
 
 KEEP: Final = "********"
 """Stands for a secret: the one in force is kept."""
-SECRET_LENGTH: Final = 40
-"""Duo's own length (duo_universal, Client)."""
 
 
 class DuoDraft(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,10 +156,10 @@ _SOME_VERSION: Final = 1
 def draft_problems(draft: TenantDraft) -> Iterator[Problem]:
     """Find everything in a draft that keeps it from being published."""
     secret = draft.duo.client_secret if draft.duo is not None else None
-    if secret is not None and len(secret) != SECRET_LENGTH:
+    if secret is not None and len(secret) != CLIENT_SECRET_LENGTH:
         yield Problem(
             key="duo.client_secret",
-            problem=f"has {len(secret)} characters, a Duo Client secret has {SECRET_LENGTH}",
+            problem=f"has {len(secret)} characters, a Duo Client secret has {CLIENT_SECRET_LENGTH}",
             remedy="Copy the Client secret from the Duo application's page, or leave it out to keep"
             " the one in force",
         )

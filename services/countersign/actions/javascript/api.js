@@ -7,16 +7,9 @@
   // As they are now: code that runs later may put something of the same name before them.
   const { Array, Error, JSON, Map, Math, Object, String, encodeURIComponent } = globalThis;
 
-  const { maxBytes, maxFactors, cacheEntries, cacheKey, cacheValue, maxUsername } = realm.limits;
-  const PROVIDERS = ['none', 'guardian', 'google-authenticator', 'duo', 'any'];
-  const FACTORS = [
-    'otp', 'email', 'push-notification', 'phone', 'webauthn-platform', 'webauthn-roaming', 'recovery-code',
-  ];
-  const INTERACTIVE = [
-    'oidc-basic-profile', 'oidc-implicit-profile', 'oidc-hybrid-profile', 'samlp', 'wsfed',
-  ];
-  const DAY = 24 * 60 * 60 * 1000;
-  const QUARTER = 15 * 60 * 1000;
+  const { maxBytes, maxFactors, maxUsername, maxUrl } = realm.limits;
+  const { cacheEntries, cacheKey, cacheValue, cacheLifetime, maxCacheLifetime } = realm.limits;
+  const { providers, factors, interactive } = realm.words;
 
   const invalid = (member, problem) => realm.error('invalid-call', member, `${member}: ${problem}`);
 
@@ -49,7 +42,7 @@
   // -- multifactor --
 
   const CREDENTIALS = ['ikey', 'skey', 'host'];
-  const LENGTHS = { ikey: 20, skey: 40 };
+  const LENGTHS = realm.limits.credentials;
 
   const lacks = (value) => value === undefined || value === null || value === '';
 
@@ -71,9 +64,9 @@
 
   // Notes who challenges. `given` holds ikey, skey, host and username, if there are any.
   realm.enable = (member, provider, given, remembers) => {
-    if (!PROVIDERS.includes(provider)) {
+    if (!providers.includes(provider)) {
       const told = typeof provider === 'string' ? `"${provider}"` : realm.describe(provider);
-      throw invalid(member, `${told} is no provider. Give one of ${PROVIDERS.join(', ')}`);
+      throw invalid(member, `${told} is no provider. Give one of ${providers.join(', ')}`);
     }
     if (typeof remembers !== 'boolean') throw invalid(member, 'allowRememberBrowser is not a boolean');
     const { flow } = realm;
@@ -136,9 +129,9 @@
     const list = wanted.map((one) => (typeof one === 'string' ? { type: one } : one));
     if (list.length === 0) throw invalid(member, 'no factor is given');
     for (const one of list) {
-      if (!isObject(one) || !FACTORS.includes(one.type)) {
+      if (!isObject(one) || !factors.includes(one.type)) {
         const told = isObject(one) ? realm.describe(one.type) : realm.describe(one);
-        throw invalid(member, `${told} is no factor. Give one of ${FACTORS.join(', ')}`);
+        throw invalid(member, `${told} is no factor. Give one of ${factors.join(', ')}`);
       }
     }
     flow.delegations = (flow.delegations ?? 0) + 1;
@@ -164,10 +157,10 @@
   }
 
   function withAny(member, enroll) {
-    return (factors) => {
+    return (wanted) => {
       if (!open()) return api;
-      if (!Array.isArray(factors)) throw invalid(member, 'the factors are not an array');
-      return delegate(member, [...factors], enroll);
+      if (!Array.isArray(wanted)) throw invalid(member, 'the factors are not an array');
+      return delegate(member, [...wanted], enroll);
     };
   }
 
@@ -216,7 +209,7 @@
       const [, before, fragment] = /^([^#]*)(.*)$/s.exec(url);
       if (pairs.length) url = `${before}${before.includes('?') ? '&' : '?'}${pairs.join('&')}${fragment}`;
     }
-    if (url.length > 2048) throw invalid(member, 'the URL has more than 2048 characters');
+    if (url.length > maxUrl) throw invalid(member, `the URL has more than ${maxUrl} characters`);
     realm.flow.redirectUrl = weigh(url);
     realm.flow.ended = true;
     say('redirect');
@@ -249,8 +242,8 @@
       if (bytes(value) > cacheValue) return failed('CacheValueSizeExceeded');
       const { now, flow } = realm;
       const ends = typeof options?.expires_at === 'number' ? options.expires_at : Infinity;
-      const lives = typeof options?.ttl === 'number' ? options.ttl : ends === Infinity ? QUARTER : DAY;
-      const expires = Math.floor(Math.min(ends, now + lives, now + DAY));
+      const lives = typeof options?.ttl === 'number' ? options.ttl : ends === Infinity ? cacheLifetime : maxCacheLifetime;
+      const expires = Math.floor(Math.min(ends, now + lives, now + maxCacheLifetime));
       if (!(expires > now)) return failed('ItemAlreadyExpired');
       const kept = realm.cache();
       const live = [...kept].filter(([name, entry]) => name !== key && entry.expires_at > now).length;
@@ -281,7 +274,7 @@
     'api.cache.get': cache.get,
     'api.cache.set': cache.set,
     'api.multifactor.enable': enable,
-    'api.redirect.canRedirect': () => INTERACTIVE.includes(realm.flow?.protocol),
+    'api.redirect.canRedirect': () => interactive.includes(realm.flow?.protocol),
     'api.redirect.sendUserTo': (address, options) => {
       if (open()) realm.redirect('api.redirect.sendUserTo', address, options?.query);
       return api;

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 
 from redis.asyncio import Redis
 from redis.asyncio.cluster import RedisCluster
@@ -14,10 +13,8 @@ from countersign.core.cache import MAX_ENTRIES
 from countersign.core.effect import CacheWrite
 from countersign.core.facts import CacheEntry
 from countersign.core.identity import Pseudonyms
+from countersign.core.instants import instant_of, milliseconds_of
 from countersign.ports import CacheWrites
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MILLISECOND = timedelta(milliseconds=1)
 
 
 class RedisCaches:
@@ -57,7 +54,7 @@ class RedisCaches:
         items = []
         for each in writes:
             bucket, key = self._keys.cache(each.tenant)
-            now = (each.at - _EPOCH) // _MILLISECOND
+            now = milliseconds_of(each.at)
             changes = (part for write in each.writes for part in (write.key, _kept(write)))
             items.append(Item(bucket, (key,), (now, len(each.writes), *changes)))
         await self._cache([MAX_ENTRIES], items)
@@ -67,9 +64,9 @@ def _kept(write: CacheWrite) -> str:
     """Return an entry's value as it is kept, or "" for one that is to go."""
     if write.value is None or write.expires_at is None:
         return ""
-    return f"{(write.expires_at - _EPOCH) // _MILLISECOND}:{write.value}"
+    return f"{milliseconds_of(write.expires_at)}:{write.value}"
 
 
 def _entry(kept: bytes) -> CacheEntry:
     end, _, value = kept.partition(b":")
-    return CacheEntry(value.decode(), _EPOCH + timedelta(milliseconds=int(end)))
+    return CacheEntry(value.decode(), instant_of(int(end)))

@@ -6,7 +6,7 @@ The scripts only compare and write; what is right is decided in `core`.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import cast
 
 from redis.asyncio import Redis
@@ -20,6 +20,7 @@ from countersign.core.decision import denied_for_budget, denied_for_cool_down
 from countersign.core.errors import Problem, SettingsError
 from countersign.core.facts import NO_FACTS, Facts
 from countersign.core.identity import BUCKETS, Pseudonyms, bucket_of, challenge_bucket
+from countersign.core.instants import EPOCH, MILLISECOND, instant_of, milliseconds_of
 from countersign.core.login import BrowsersForget, LoginAttempted
 from countersign.core.remember import MAX_BROWSERS, RememberedBrowser
 from countersign.core.result import Decision
@@ -35,7 +36,6 @@ from countersign.wire.records import (
 MARK_LASTS = 2 * MAX_LIFETIME + timedelta(hours=1)
 """How long a "forget" is marked: longer than any challenge that it has to outlive."""
 
-_MILLISECOND = timedelta(milliseconds=1)
 _VISITED = {
     b"charged": Visited.STORED,
     b"late": Visited.LATE,
@@ -48,9 +48,8 @@ _RECORDED: dict[int, Callable[[Decision], Decision | None]] = {
     2: denied_for_cool_down,
     3: lambda _: None,
 }
-_LASTING = (MAX_REFUSALS, REFUSALS_LAST // _MILLISECOND, MARK_LASTS // _MILLISECOND)
+_LASTING = (MAX_REFUSALS, REFUSALS_LAST // MILLISECOND, MARK_LASTS // MILLISECOND)
 """Of refusals, how many a user and how long; of marks, how long."""
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class RedisStore:
@@ -74,8 +73,8 @@ class RedisStore:
         self._client = client
         self._keys = Keys(pseudonyms)
         self._pseudonyms = pseudonyms
-        self._keep = dedupe_window // _MILLISECOND
-        self._retention = retention // _MILLISECOND
+        self._keep = dedupe_window // MILLISECOND
+        self._retention = retention // MILLISECOND
         self._identify = Script(client, "identify")
         self._facts = Script(client, "facts", answers=3)
         self._record = Script(client, "record", shared=("arguments", "keep_until", "budget"))
@@ -161,7 +160,7 @@ class RedisStore:
             return []
         now = max(recording.decision.decided_at for recording in recordings)
         reply = await self._record(
-            [_milliseconds(now), self._keep], [self._recording(r) for r in recordings]
+            [milliseconds_of(now), self._keep], [self._recording(r) for r in recordings]
         )
         return [
             unpack_decision(answer)
@@ -192,7 +191,7 @@ class RedisStore:
             opening = (
                 challenge.id,
                 pack(challenge),
-                _milliseconds(challenge.deadline),
+                milliseconds_of(challenge.deadline),
                 *_limits(budget),
                 pack(denied_for_budget(decision)),
                 pack(denied_for_cool_down(decision)),
@@ -216,7 +215,7 @@ class RedisStore:
         if not changes:
             return []
         items = []
-        latest = _EPOCH
+        latest = EPOCH
         for change in changes:
             challenge = change.challenge
             bucket = challenge_bucket(challenge.id)
@@ -225,7 +224,7 @@ class RedisStore:
                 challenge.revision - 1,
                 pack(challenge),
                 challenge.id,
-                _milliseconds(due_at(challenge)),
+                milliseconds_of(due_at(challenge)),
             ]
             if change.remember is not None and challenge.browser is not None:
                 latest = max(latest, change.remember.since)
@@ -235,7 +234,7 @@ class RedisStore:
                     *_value(change.remember, change.remember_until),
                 ]
             elif refused := refusal(challenge):
-                args += ["refused", _milliseconds(refused.at), refused.kind.value]
+                args += ["refused", milliseconds_of(refused.at), refused.kind.value]
             else:
                 args.append("plain")
             keys = (
@@ -245,7 +244,7 @@ class RedisStore:
                 self._keys.budget(bucket, user),
             )
             items.append(Item(bucket, keys, args))
-        reply = await self._settle([_milliseconds(latest), MAX_BROWSERS, *_LASTING], items)
+        reply = await self._settle([milliseconds_of(latest), MAX_BROWSERS, *_LASTING], items)
         return [bool(answer) for answer in reply]
 
     async def visit(self, challenge: Challenge, budget: PushBudget) -> Visited:
@@ -257,7 +256,7 @@ class RedisStore:
             challenge.revision - 1,
             pack(challenge),
             prompt_name(challenge),
-            _milliseconds(challenge.visits[-1].at),
+            milliseconds_of(challenge.visits[-1].at),
             *_limits(budget),
         )
         (answer,) = await self._visit([], [Item(bucket, keys, args)])
@@ -266,7 +265,7 @@ class RedisStore:
     async def overdue(self, now: datetime, most: int) -> list[str]:
         """See `ports.Store.overdue`."""
         items = [Item(bucket, (self._keys.due(bucket),), ()) for bucket in range(BUCKETS)]
-        buckets = await self._overdue([_milliseconds(now), most], items)
+        buckets = await self._overdue([milliseconds_of(now), most], items)
         return [one.decode() for bucket in buckets for one in bucket]
 
     async def published(self, ids: Sequence[str]) -> None:
@@ -290,7 +289,7 @@ class RedisStore:
             user = self._pseudonyms.user(event.identity.tenant, event.subject)
             args = (self._pseudonyms.event(event.identity), event.browser or "")
             items.append(Item(bucket, (self._keys.remembered(bucket, user),), args))
-        await self._forget([MARK_LASTS // _MILLISECOND], items)
+        await self._forget([MARK_LASTS // MILLISECOND], items)
 
     async def hear(self, challenge: Challenge) -> bool:
         """See `ports.Store.hear`."""
@@ -303,7 +302,7 @@ class RedisStore:
         bucket = challenge_bucket(challenge.id)
         user = self._pseudonyms.user(challenge.identity.tenant, challenge.subject)
         keys = (self._keys.remembered(bucket, user), self._keys.budget(bucket, user))
-        await self._fraud(_LASTING, [Item(bucket, keys, (challenge.id, _milliseconds(at)))])
+        await self._fraud(_LASTING, [Item(bucket, keys, (challenge.id, milliseconds_of(at)))])
 
     async def remembered(self, tenant: str, subject: str) -> dict[str, RememberedBrowser]:
         """See `ports.Store.remembered`."""
@@ -317,21 +316,13 @@ class RedisStore:
         }
 
 
-def _milliseconds(instant: datetime) -> int:
-    return (instant - _EPOCH) // _MILLISECOND
-
-
-def _instant(milliseconds: bytes) -> datetime:
-    return _EPOCH + timedelta(milliseconds=int(milliseconds))
-
-
 def _limits(budget: PushBudget) -> tuple[int, int, int, int]:
     """Return a tenant's limits as `budget.lua` takes them."""
     return (
         budget.prompts,
-        budget.window // _MILLISECOND,
+        budget.window // MILLISECOND,
         budget.refusals,
-        budget.cool_down // _MILLISECOND,
+        budget.cool_down // MILLISECOND,
     )
 
 
@@ -351,15 +342,15 @@ def _known(browser: bytes | None, budget: bytes | None) -> Facts:
     for entry in (budget or b"").split(b";"):
         instant, refused, kind = entry.partition(b"!")
         if refused:
-            refusals.append(Refusal(_instant(instant), Refused(kind.decode())))
+            refusals.append(Refusal(instant_of(int(instant)), Refused(kind.decode())))
         elif entry:
-            prompts.append(_instant(entry.partition(b":")[0]))
+            prompts.append(instant_of(int(entry.partition(b":")[0])))
     return Facts(remembered=_browser(browser), prompts=tuple(prompts), refusals=tuple(refusals))
 
 
 def _value(browser: RememberedBrowser, until: datetime | None) -> tuple[bytes, int]:
     """Return what stands in the hash, and its end; the end is also in front, for the script to read."""
-    end = _milliseconds(until or browser.absolute_end)
+    end = milliseconds_of(until or browser.absolute_end)
     return b"%d:%b" % (end, pack(browser)), end
 
 

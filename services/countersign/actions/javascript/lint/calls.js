@@ -2,9 +2,6 @@
 (function (lint) {
   'use strict';
 
-  const PROVIDERS = ['none', 'guardian', 'google-authenticator', 'duo', 'any'];
-  const FACTORS = ['otp', 'email', 'push-notification', 'phone', 'webauthn-platform', 'webauthn-roaming',
-    'recovery-code'];
   const ACCOUNT = ['ikey', 'skey', 'host'];
   const ENABLE = 'api.multifactor.enable';
   const quoted = (words) => words.map((each) => `'${each}'`).join(', ');
@@ -60,11 +57,11 @@
     }
   }
 
-  function factors(names, node, call, report) {
+  function factors(names, node, call, known, report) {
     const named = (each) => {
       const asked = names.valueOf(each);
       const type = asked?.type === 'ObjectExpression' ? property(asked, 'type')?.value : asked;
-      oneOf(names, type, FACTORS, 'unknown-factor', 'factor', report);
+      oneOf(names, type, known, 'unknown-factor', 'factor', report);
     };
     if (/Any$/.test(call)) {
       if (node.arguments[0]?.type === 'ArrayExpression') node.arguments[0].elements.forEach(named);
@@ -75,18 +72,20 @@
     if (more?.type === 'ArrayExpression') more.elements.forEach(named);
   }
 
-  lint.calls = (names, report) => {
+  lint.calls = (names, given, report) => {
+    const { providers } = given;
+
     // What a Rule leaves on `context.multifactor`.
-    const given = (expression) => {
+    const left = (expression) => {
       const asked = names.valueOf(expression);
       if (asked.type === 'ConditionalExpression') {
-        given(asked.consequent);
-        given(asked.alternate);
+        left(asked.consequent);
+        left(asked.alternate);
       } else if (lint.textOf(asked) !== null) {
         report(asked, 'error', 'unknown-provider', 'context.multifactor is a text, and has to be an object',
-          `Write { provider: ${PROVIDERS.includes(lint.textOf(asked)) ? `'${lint.textOf(asked)}'` : "'any'"} }`);
+          `Write { provider: ${providers.includes(lint.textOf(asked)) ? `'${lint.textOf(asked)}'` : "'any'"} }`);
       } else {
-        oneOf(names, property(asked, 'provider')?.value, PROVIDERS, 'unknown-provider', 'provider', report);
+        oneOf(names, property(asked, 'provider')?.value, providers, 'unknown-provider', 'provider', report);
         account(asked, null, report);
       }
     };
@@ -96,21 +95,21 @@
         const path = names.pathOf(node.callee);
         if (path === ENABLE) {
           if (node.arguments.length === 0) {
-            report(node, 'error', 'unknown-provider', 'No provider is named', `Use one of ${quoted(PROVIDERS)}`);
-          } else oneOf(names, node.arguments[0], PROVIDERS, 'unknown-provider', 'provider', report);
+            report(node, 'error', 'unknown-provider', 'No provider is named', `Use one of ${quoted(providers)}`);
+          } else oneOf(names, node.arguments[0], providers, 'unknown-provider', 'provider', report);
           const asked = names.valueOf(node.arguments[1]);
           options(names, asked, report);
           account(names.valueOf(property(asked, 'providerOptions')?.value), [...ACCOUNT, 'username'], report);
         }
-        if (/^api\.authentication\.(challenge|enroll)With(Any)?$/.test(path ?? '')) factors(names, node, path, report);
+        if (/^api\.authentication\.(challenge|enroll)With(Any)?$/.test(path ?? '')) factors(names, node, path, given.factors, report);
       }
       if (node.type === 'AssignmentExpression') {
         const path = names.pathOf(node.left);
         if (path === 'context.multifactor') {
-          given(node.right);
+          left(node.right);
         }
         if (path === 'context.multifactor.provider') {
-          oneOf(names, node.right, PROVIDERS, 'unknown-provider', 'provider', report);
+          oneOf(names, node.right, providers, 'unknown-provider', 'provider', report);
         }
       }
       if (node.type === 'BlockStatement' || node.type === 'Program') straight(node.body);

@@ -43,7 +43,7 @@
     names.follow();
     names.follow(); // what was passed on to functions that stand earlier
     lint.uses(names, given, shape, report);
-    lint.calls(names, report);
+    lint.calls(names, given, report);
     findings.sort((one, other) => one.line - other.line || one.column - other.column);
     return JSON.stringify(findings.slice(0, MOST));
   };
